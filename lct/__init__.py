@@ -1,0 +1,3 @@
+"""lct: a crypto trading toolkit for people who live in a terminal."""
+
+__version__ = "0.1.0"
