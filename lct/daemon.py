@@ -1,0 +1,123 @@
+"""A daemon: hears messages, decides, and yields what should be said; it owns no socket, clock or randomness."""
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from lct.messages.base import Command, Event, Request
+
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+
+
+class Ask(NamedTuple):
+    """Carry a request to its owner.
+
+    In a daemon without durable state, `reply = yield Ask(...)` suspends that one handler until the reply comes or
+    `deadline_ns` (of the house's time) raises `NoReply` inside it. In a durable one the handler goes on at once and
+    the reply is heard by `@on`.
+    """
+
+    request: Request[Any]
+    deadline_ns: int | None = None
+
+
+class Later(NamedTuple):
+    """Hear `message` at `at_ns`; a timer of the same id is replaced. Not journaled: `recovered` yields it again."""
+
+    id: str
+    at_ns: int
+    message: Event
+
+
+class Never(NamedTuple):
+    """Forget the timer of this id, if there is one."""
+
+    id: str
+
+
+class Do(NamedTuple):
+    """Have a port do something outside; carried out after the commit."""
+
+    port: str
+    command: Command
+
+
+Said = Event | Ask | Later | Never | Do
+Saying = Iterable[Said] | None
+"""What a handler gives back: a generator, a tuple, or None when it has nothing to say."""
+
+
+class NoReply(Exception):  # noqa: N818 - a situation, raised inside the handler that asked
+    """The deadline of an Ask passed before its reply came."""
+
+
+def on(*kinds: type[Event]) -> Callable[[HandlerT], HandlerT]:
+    """Mark a method `(self, message, now_ns) -> Saying` as the hearer of these event types."""
+
+    def mark(handler: HandlerT) -> HandlerT:
+        handler.hears = kinds  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+def answers(kind: type[Request[Any]]) -> Callable[[HandlerT], HandlerT]:
+    """Mark a method `(self, request, now_ns)` as the one that answers: it returns the reply, or yields and returns it."""
+
+    def mark(handler: HandlerT) -> HandlerT:
+        handler.replies_to = kind  # type: ignore[attr-defined]
+        return handler
+
+    return mark
+
+
+class Daemon:
+    """A pure function of what was heard.
+
+    Handlers decide: they read state and yield. `apply` is the only place where durable state changes; it is also
+    all that recovery runs. State that is not durable is rebuilt by hearing recorded bars again (`rehears`).
+    """
+
+    name: ClassVar[str]
+    durable: ClassVar[bool] = False
+    rehears: ClassVar[tuple[type[Event], ...]] = ()
+    """Event types that are heard again after a restart, outputs dropped, to rebuild state that is not durable."""
+
+    def apply(self, event: Event) -> None:
+        """Change durable state by one durable event of this daemon; pure, and the same live and in recovery."""
+        msg = f"{self.name} has no durable state, so it cannot apply {type(event).__name__}"
+        raise AssertionError(msg)
+
+    def rehears_since(self, recovered_md_seq: int) -> int:
+        """Return the `md_seq` after which bars must be heard again; `recovered_md_seq` is that of its last commit."""
+        return recovered_md_seq
+
+    def recovered(self, now_ns: int) -> Iterator[Said]:
+        """Yield what a fresh life must say or do again: timers, and commands whose outcome is not known."""
+        yield from ()
+
+
+def hearers(daemon: Daemon) -> dict[type[Event], Callable[[Any, int], Saying]]:
+    """Return the bound `@on` methods of a daemon by event type; two for one type is a bug."""
+    found: dict[type[Event], Callable[[Any, int], Saying]] = {}
+    for method in _methods(daemon):
+        for kind in getattr(method, "hears", ()):
+            assert kind not in found, f"{daemon.name} hears {kind.__name__} twice"
+            found[kind] = method
+    return found
+
+
+def answerers(daemon: Daemon) -> dict[type[Request[Any]], Callable[[Any, int], Any]]:
+    """Return the bound `@answers` methods of a daemon by request type; two for one type is a bug."""
+    found: dict[type[Request[Any]], Callable[[Any, int], Any]] = {}
+    for method in _methods(daemon):
+        kind = getattr(method, "replies_to", None)
+        if kind is not None:
+            assert kind not in found, f"{daemon.name} answers {kind.__name__} twice"
+            found[kind] = method
+    return found
+
+
+def _methods(daemon: Daemon) -> Generator[Callable[..., Any], None, None]:
+    for name in dir(type(daemon)):
+        if not name.startswith("__") and callable(getattr(type(daemon), name)):
+            yield getattr(daemon, name)

@@ -1,0 +1,29 @@
+"""What market_data says: bars that closed, and rows that it refused."""
+
+from lct.messages.base import Event
+
+
+class BarsClosed(Event, frozen=True, gc=False, tag="market_data.bars_closed"):
+    """All bars of one timestamp and timeframe, in columns; it causes a trading cycle.
+
+    `md_seq` counts these events without a gap, `time_ns` is the close, `open_ns` the open of the bars.
+    Prices are in quote, volume in base. A symbol without a sound bar is not in it.
+    """
+
+    md_seq: int
+    time_ns: int
+    open_ns: int
+    timeframe: str
+    symbols: tuple[str, ...]
+    open: list[float]
+    high: list[float]
+    low: list[float]
+    close: list[float]
+    volume: list[float]
+
+
+class BarsRefused(Event, frozen=True, tag="market_data.bars_refused"):
+    """Rows refused at the door, counted by reason; nothing was put in their place."""
+
+    symbol: str
+    counts: dict[str, int]

@@ -1,0 +1,1 @@
+"""What a plugin must be, one short file each; and what a bus needs of a port."""
