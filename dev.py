@@ -1,4 +1,7 @@
-"""Set-up and chores of a checkout; `python3 dev.py` alone lists them. Standard library only: it runs before anything is installed."""
+"""Set-up and chores of a checkout; `python3 dev.py` alone lists them.
+
+Standard library only, because it runs before anything is installed.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 TYPE_CHECKING = False
@@ -32,7 +36,7 @@ def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-# --- the environment: made once, found at once afterwards -------------------------------------------------------------
+# --- the environment: made once, found at once afterwards
 
 
 def executable(name: str) -> Path:
@@ -43,10 +47,10 @@ def executable(name: str) -> Path:
 def child_env() -> dict[str, str]:
     """The environment that children get."""
     env = dict(os.environ)
-    env.pop("PYTHONDONTWRITEBYTECODE", None)  # without compiled bytecode importing ccxt takes six seconds instead of one
+    env.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode importing ccxt takes six seconds, not one
     env["UV_COMPILE_BYTECODE"] = "1"
     for pip_name, uv_name in (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_CERT", "SSL_CERT_FILE")):
-        if pip_name in env:  # uv does not read pip's settings, and a site that has its own index needs them
+        if pip_name in env:  # uv does not read pip's settings; a site with its own index needs them
             env.setdefault(uv_name, env[pip_name])
     return env
 
@@ -54,12 +58,11 @@ def child_env() -> dict[str, str]:
 def run(command: Sequence[object], *, quiet: bool = False) -> int:
     """Run a command at the root and wait for it; quiet keeps its output back unless it fails."""
     words = [str(word) for word in command]
-    if not quiet:
-        return subprocess.run(words, cwd=ROOT, env=child_env(), check=False).returncode
+    pipe, merged = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)
     done = subprocess.run(
-        words, cwd=ROOT, env=child_env(), check=False, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        words, cwd=ROOT, env=child_env(), check=False, text=True, stdout=pipe, stderr=merged
     )
-    if done.returncode:
+    if quiet and done.returncode:
         say(done.stdout.rstrip())
     return done.returncode
 
@@ -70,20 +73,23 @@ def become(command: Sequence[object]) -> int:
     if WINDOWS:  # execv there returns to the shell at once
         return run(words)
     os.chdir(ROOT)
-    os.execve(words[0], words, child_env())
+    return os.execve(words[0], words, child_env())
 
 
 def wanted() -> dict[str, str]:
     """What a finished environment is made of: compared with the stamp, part by part."""
     return {
-        "made_for": "%s %s %s" % (sys.implementation.name, sys.version.split()[0], ROOT),
+        "root": str(ROOT),  # a moved checkout has an environment full of old paths
         "requirements": hashlib.sha256(LOCK.read_bytes()).hexdigest(),
         "project": hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest(),
     }
 
 
 def installed() -> dict[str, str]:
-    """What the last finished installation was made of; empty if there is none or its Python is gone."""
+    """What the last finished installation was made of; empty if there is none or its Python is gone.
+
+    Which Python made it is left open: any that is new enough will do, so `python3.13 dev.py` keeps it.
+    """
     try:
         stamp = json.loads(STAMP.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -100,20 +106,15 @@ def ensure_environment() -> Path:
     return executable("python")
 
 
-class one_at_a_time:  # noqa: N801 (reads as a phrase in its only use)
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
     """Two set-ups of one checkout wait for each other; the kernel lets go of the lock if one is killed."""
-
-    def __enter__(self) -> None:
-        """Wait until no other set-up runs."""
-        self._file = LOCK.open("rb")
+    with LOCK.open("rb") as held:
         if not WINDOWS:
             import fcntl
 
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-
-    def __exit__(self, *_: object) -> None:
-        """Let the next one in."""
-        self._file.close()
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def install() -> None:
@@ -121,7 +122,7 @@ def install() -> None:
     have, want = installed(), wanted()
     began = time.perf_counter()
     STAMP.unlink(missing_ok=True)
-    if have.get("made_for") != want["made_for"]:
+    if have.get("root") != want["root"]:
         have = {}
         say("setting up .venv (once; about half a minute)")
         make_venv()
@@ -131,7 +132,7 @@ def install() -> None:
     half_written = STAMP.with_suffix(".tmp")
     half_written.write_text(json.dumps(want, indent=2) + "\n", encoding="utf-8")
     half_written.replace(STAMP)
-    say(".venv is ready (%.1f s)" % (time.perf_counter() - began))
+    say(f".venv is ready ({time.perf_counter() - began:.1f} s)")
 
 
 def make_venv() -> None:
@@ -144,13 +145,13 @@ def make_venv() -> None:
     if uv and run([uv, "venv", "--quiet", "--python", sys.executable, VENV], quiet=True) == 0:
         return
     try:
-        import ensurepip  # noqa: F401 (Debian and Ubuntu ship Python without it)
+        import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError:
-        version = "%d.%d" % sys.version_info[:2]
+        version = ".".join(map(str, sys.version_info[:2]))
         raise SetupError(
-            "this Python cannot make environments: its venv module is packaged apart.\n"
-            "  Debian, Ubuntu: sudo apt-get install python3-venv   (or python%s-venv)" % version
+            "this Python cannot make environments: Debian and Ubuntu package that part of it apart.\n"
+            f"  sudo apt-get install python3-venv   (or python{version}-venv), and run this again"
         ) from None
     if run([sys.executable, "-m", "venv", "--clear", VENV], quiet=True):
         raise SetupError("could not make .venv; the output above says why. Is the disk full or read-only?")
@@ -177,9 +178,7 @@ def pinned(name: str) -> str:
     """The lines of one package in requirements.lock: its version and its hashes."""
     kept: list[str] = []
     for line in LOCK.read_text(encoding="utf-8").splitlines():
-        if line.startswith(name + "=="):
-            kept.append(line)
-        elif kept and line.startswith(" "):
+        if line.startswith(name + "==") or (kept and line.startswith(" ")):
             kept.append(line)
         elif kept:
             break
@@ -189,17 +188,21 @@ def pinned(name: str) -> str:
 def install_requirements() -> None:
     """Install exactly what requirements.lock names, each file checked against its hash."""
     uv = uv_on_path() or uv_from_lock()
-    target = ["--python", executable("python")]
-    if uv and run([uv, "pip", "sync", "--quiet", "--require-hashes", *target, LOCK], quiet=True) == 0:
+    python = executable("python")
+    if (
+        uv
+        and run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, LOCK], quiet=True) == 0
+    ):
         return
     say("uv could not do it; trying pip, which takes a minute or two")
-    pip = [executable("python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    if run([executable("python"), "-m", "ensurepip", "--default-pip"], quiet=True) and not uv:
-        raise SetupError("neither uv nor pip is to be had; remove .venv and try again")
+    if not any(VENV.glob("**/site-packages/pip")):  # uv makes an environment without pip
+        run([python, "-m", "ensurepip", "--default-pip"], quiet=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if run([*pip, "--require-hashes", "-r", LOCK], quiet=True):
         raise SetupError(
             "could not install requirements.lock; the output above says why.\n"
-            "  The first run needs the network. Behind a proxy set HTTPS_PROXY; with an index of your own, PIP_INDEX_URL."
+            "  The first run needs the network. Behind a proxy set HTTPS_PROXY;"
+            " with an index of your own, PIP_INDEX_URL."
         )
 
 
@@ -208,13 +211,14 @@ def install_project() -> None:
     options = ["--quiet", "--no-deps", "--no-build-isolation"]
     python = executable("python")
     uv = executable("uv")
-    if uv.exists() and run([uv, "pip", "install", *options, "--offline", "--python", python, "-e", ROOT], quiet=True) == 0:
+    by_uv = [uv, "pip", "install", *options, "--offline", "--python", python, "-e", ROOT]
+    if uv.exists() and run(by_uv, quiet=True) == 0:
         return
     if run([python, "-m", "pip", "install", *options, "--no-index", "-e", ROOT], quiet=True):
         raise SetupError("could not install the checkout itself; the output above says why")
 
 
-# --- the chores ------------------------------------------------------------------------------------------------------
+# --- the chores
 
 
 def demo(words: list[str]) -> int:
@@ -233,7 +237,7 @@ def run_lct(words: list[str]) -> int:
 
 
 def check(words: list[str]) -> int:
-    """Run all that CI runs: format, lint, types, import contracts, tests; `--no-tests` leaves the tests out."""
+    """Run what CI runs: format, lint, types, import contracts, tests; `--no-tests` leaves these out."""
     python = ensure_environment()
     steps: list[tuple[str, list[object]]] = [
         ("format", [python, "-m", "ruff", "format", "--check", "--quiet", "."]),
@@ -246,7 +250,7 @@ def check(words: list[str]) -> int:
     results = [(name, *timed(command)) for name, command in steps]
     say("")
     for name, failed, seconds in results:
-        say("%-8s %-6s %6.1f s" % (name, "FAILED" if failed else "ok", seconds))
+        say(f"{name:8} {'FAILED' if failed else 'ok':6} {seconds:6.1f} s")
     return int(any(failed for _, failed, _ in results))
 
 
@@ -266,27 +270,30 @@ def fmt(words: list[str]) -> int:
 
 
 def bench(words: list[str]) -> int:
-    """Run the benchmarks in benchmarks/, or those named: `bench journal` is benchmarks/bench_journal.py."""
+    """Run the benchmarks, or those named: `bench journal` is benchmarks/bench_journal.py."""
     found = {path.stem[len("bench_") :]: path for path in sorted((ROOT / "benchmarks").glob("bench_*.py"))}
     for name in words:
         if name not in found:
-            raise SetupError("no benchmark named '%s'; there are: %s" % (name, ", ".join(found) or "none"))
+            raise SetupError(f"no benchmark named '{name}'; there are: {', '.join(found) or 'none'}")
     python = ensure_environment()
     return max([run([python, found[name]]) for name in words or found], default=0)
 
 
 def lock(words: list[str]) -> int:
-    """Resolve the dependencies again into requirements.lock; `lock --upgrade` takes the newest that fit."""
+    """Write requirements.lock anew from pyproject.toml; `lock --upgrade` takes the newest that fit."""
     import tomllib
 
     ensure_environment()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    group = "\n".join(project["dependency-groups"]["dev"])  # on stdin: uv refuses --group in a project it does not manage
+    group = "\n".join(
+        project["dependency-groups"]["dev"]
+    )  # on stdin: uv refuses --group where managed = false
     silent = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
     locked = ["--generate-hashes", "--only-binary", ":all:", "--universal", "--python-version", "3.11"]
-    command = [executable("uv"), "pip", "compile", *silent, *locked, *words, "pyproject.toml", "-", "-o", LOCK]
+    uv = [str(executable("uv")), "pip", "compile"]
+    command = [*uv, *silent, *locked, *words, "pyproject.toml", "-", "-o", LOCK.name]
     done = subprocess.run(
-        [str(word) for word in command], cwd=ROOT, env=child_env(), check=False, text=True, input=group, stdout=subprocess.DEVNULL
+        command, cwd=ROOT, env=child_env(), check=False, text=True, input=group, stdout=subprocess.DEVNULL
     )
     if "://" in LOCK.read_text(encoding="utf-8"):
         raise SetupError("requirements.lock names an address; it may hold names, versions and hashes only")
@@ -309,7 +316,7 @@ def help_lines() -> Iterator[str]:
     yield "usage: python3 dev.py CHORE [words for it]"
     yield ""
     for name, chore in CHORES.items():
-        yield "  %-6s %s" % (name, (chore.__doc__ or "").splitlines()[0])
+        yield f"  {name:6} {(chore.__doc__ or '').splitlines()[0]}"
 
 
 def main(words: list[str]) -> int:
@@ -318,16 +325,17 @@ def main(words: list[str]) -> int:
         print("\n".join(help_lines()))
         return 0
     if words[0] not in CHORES:
-        say("error: no chore named '%s'; there are: %s" % (words[0], ", ".join(CHORES)))
+        say(f"error: no chore named '{words[0]}'; there are: {', '.join(CHORES)}")
         return 2
     if sys.version_info < OLDEST_PYTHON:
-        say("error: lct needs Python %d.%d or newer; this is %s.\n" % (*OLDEST_PYTHON, sys.version.split()[0]))
-        say("  Try a newer one by name: python3.13 dev.py %s" % " ".join(words))
+        oldest, this = ".".join(map(str, OLDEST_PYTHON)), sys.version.split()[0]
+        say(f"error: lct needs Python {oldest} or newer; this is {this}.")
+        say(f"  Name a newer one, if there is one: python3.13 dev.py {' '.join(words)}")
         return 2
     try:
         return CHORES[words[0]](words[1:])
     except SetupError as error:
-        say("error: %s" % error)
+        say(f"error: {error}")
         return 1
     except KeyboardInterrupt:
         say("\ninterrupted; what was half done is done again next time")
