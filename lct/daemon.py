@@ -46,7 +46,7 @@ Saying = Iterable[Said] | None
 """What a handler gives back: a generator, a tuple, or None when it has nothing to say."""
 
 
-class NoReply(Exception):  # noqa: N818 - a situation, raised inside the handler that asked
+class NoReply(Exception):
     """The deadline of an Ask passed before its reply came."""
 
 
@@ -61,7 +61,7 @@ def on(*kinds: type[Event]) -> Callable[[HandlerT], HandlerT]:
 
 
 def answers(kind: type[Request[Any]]) -> Callable[[HandlerT], HandlerT]:
-    """Mark a method `(self, request, now_ns)` as the one that answers: it returns the reply, or yields and returns it."""
+    """Mark a method `(self, request, now_ns)` as the one that answers: it returns the reply, perhaps after yields."""
 
     def mark(handler: HandlerT) -> HandlerT:
         handler.replies_to = kind  # type: ignore[attr-defined]
@@ -87,9 +87,9 @@ class Daemon:
         msg = f"{self.name} has no durable state, so it cannot apply {type(event).__name__}"
         raise AssertionError(msg)
 
-    def rehears_since(self, recovered_md_seq: int) -> int:
-        """Return the `md_seq` after which bars must be heard again; `recovered_md_seq` is that of its last commit."""
-        return recovered_md_seq
+    def rehears_since(self, md_seq: int) -> int:
+        """Return the `md_seq` after which bars must be heard again; `md_seq` was the last one delivered."""
+        return md_seq
 
     def recovered(self, now_ns: int) -> Iterator[Said]:
         """Yield what a fresh life must say or do again: timers, and commands whose outcome is not known."""

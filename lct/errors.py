@@ -28,13 +28,13 @@ class ConfigError(LctError):
     exit_code = 2
 
 
-class NotFound(LctError):  # noqa: N818 - a situation, named as the caller thinks of it
+class NotFound(LctError):
     """A strategy, symbol, timeframe or other name is not there."""
 
     exit_code = 5
 
 
-class Refused(LctError):  # noqa: N818 - a situation, named as the caller thinks of it
+class Refused(LctError):
     """Safety, risk or permission said no."""
 
     exit_code = 4

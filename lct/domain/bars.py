@@ -11,7 +11,8 @@ Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 
 PRICE_MAX = 1e15
-UNIT_NS = {"s": 1_000_000_000, "m": 60_000_000_000, "h": 3_600_000_000_000, "d": 86_400_000_000_000, "w": 604_800_000_000_000}
+SECOND_NS = 1_000_000_000
+UNIT_NS = {unit: n * SECOND_NS for unit, n in (("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800))}
 TIMEFRAME = re.compile(r"([1-9]\d{0,3})([smhdw])")
 
 
@@ -47,7 +48,9 @@ class Bars:
 
     def __getitem__(self, rows: slice) -> "Bars":
         """Return the bars of a slice, as views."""
-        return Bars(self.open_ns[rows], self.open[rows], self.high[rows], self.low[rows], self.close[rows], self.volume[rows])
+        return Bars(
+            self.open_ns[rows], self.open[rows], self.high[rows], self.low[rows], self.close[rows], self.volume[rows]
+        )
 
     def take(self, keep: npt.NDArray[np.bool_]) -> "Bars":
         """Return copies of the bars where `keep` is true."""

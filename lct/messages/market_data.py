@@ -1,6 +1,6 @@
 """What market_data says: bars that closed, and rows that it refused."""
 
-from lct.messages.base import Event
+from lct.messages.base import Event, Request
 
 
 class BarsClosed(Event, frozen=True, gc=False, tag="market_data.bars_closed"):
@@ -27,3 +27,13 @@ class BarsRefused(Event, frozen=True, tag="market_data.bars_refused"):
 
     symbol: str
     counts: dict[str, int]
+
+
+class DataQuality(Event, frozen=True, tag="market_data.data_quality"):
+    """Refused rows by symbol and reason."""
+
+    refused: dict[str, dict[str, int]]
+
+
+class GetDataQuality(Request[DataQuality], frozen=True, tag="market_data.get_data_quality"):
+    """What was refused so far?"""

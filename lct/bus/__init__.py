@@ -1,0 +1,1 @@
+"""How messages travel: in one process here, between processes later; daemons cannot tell the difference."""

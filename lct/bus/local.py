@@ -1,0 +1,228 @@
+"""The local bus: a house in one process, in replayed time, where messages travel as objects in rounds."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from lct.bus.seat import Heard, Seat
+from lct.daemon import Daemon
+from lct.errors import JournalError, LctError
+from lct.messages.base import Codec, Event, Message, Request, encode, tag_of
+from lct.messages.market_data import BarsClosed
+from lct.ports.base import TimedPort
+from lct.store.journal import Cursor, Fact, Journal, Word
+
+ROUNDS_AT_ONE_TIME_MAX = 10_000
+CLIENT = "client"
+"""Who asks from outside of the house; it hears only replies."""
+
+ReplyT = TypeVar("ReplyT", bound=Event)
+
+
+class LocalBus:
+    """Carries the words of daemons in rounds, commits before it delivers, and moves the time.
+
+    In round k a daemon hears all that was said in round k-1, sorted by (speaker, n), then its ports' due results,
+    then its due timers. Only when all are quiet does the time move, to the smallest due time of ports and timers.
+    """
+
+    def __init__(self, daemons: Iterable[Daemon], ports: Iterable[TimedPort], journal: Journal) -> None:
+        """Seat finished daemons and ports; `recover` must come before `run`."""
+        ports = list(ports)
+        self.seats = {
+            d.name: Seat(d, [p for p in ports if p.owner == d.name]) for d in sorted(daemons, key=lambda d: d.name)
+        }
+        self.ports = {port.name: port for port in ports}
+        assert len(self.ports) == len(ports), "two ports share a name"
+        self.journal = journal
+        self.now_ns = 0
+        self.round = 0
+        self.epoch = 0
+        self.md_seq = 0
+        self.counts: Counter[type[Message]] = Counter()
+        self._words: list[Heard] = []
+        self._replies: list[Heard] = []
+        self._hears = self._routes()
+        self._owners = {kind: seat for seat in self.seats.values() for kind in seat.answerers}
+        self._seats = tuple(self.seats.values())
+
+    def _routes(self) -> dict[type[Message], tuple[tuple[Seat, Callable[[Any, int], Any]], ...]]:
+        routes: dict[type[Message], list[tuple[Seat, Callable[[Any, int], Any]]]] = {}
+        for seat in self.seats.values():
+            for kind, handler in seat.hearers.items():
+                routes.setdefault(kind, []).append((seat, handler))
+        return {kind: tuple(found) for kind, found in routes.items()}
+
+    # -- time ---------------------------------------------------------------------------------------------------
+
+    def run(self, *, until_md_seq: int | None = None, on_time: Callable[[int], None] | None = None) -> None:
+        """Run rounds until nothing is due any more, or all that the bars of `until_md_seq` caused has been done.
+
+        `on_time` is called with the time each time it moves.
+        """
+        rounds_now = 0
+        while True:
+            if not self._words:
+                due = self._next_due()
+                if due is None:
+                    return
+                if due > self.now_ns:
+                    if until_md_seq is not None and self.md_seq >= until_md_seq:
+                        return
+                    self.now_ns = due
+                    rounds_now = 0
+                    if on_time is not None:
+                        on_time(due)
+            rounds_now += 1
+            if rounds_now > ROUNDS_AT_ONE_TIME_MAX:
+                msg = f"the house talked for {ROUNDS_AT_ONE_TIME_MAX} rounds at {self.now_ns} without coming to rest"
+                raise LctError(msg)
+            self._one_round()
+
+    def ask(self, request: Request[ReplyT]) -> ReplyT:
+        """Ask a daemon from outside, now: rounds are run until the reply is there; time does not move."""
+        self._words.append(Heard(CLIENT, 0, request, None, CLIENT))
+        for _ in range(ROUNDS_AT_ONE_TIME_MAX):
+            self._one_round()
+            if self._replies:
+                return self._replies.pop().message  # type: ignore[return-value]
+        msg = f"no reply to {tag_of(type(request))}"
+        raise LctError(msg)
+
+    def checkpoint(self) -> None:
+        """Commit the cursor, so that the next life goes on exactly here."""
+        self.journal.commit([], self._cursor())
+
+    def _next_due(self) -> int | None:
+        earliest: int | None = None
+        for seat in self._seats:
+            if seat.ports or seat.timers or seat.waiting:
+                due = seat.next_due_ns()
+                if due is not None and (earliest is None or due < earliest):
+                    earliest = due
+        return earliest
+
+    # -- recovery -----------------------------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Start: apply the journal, bring back what is not durable, and take the outbox; the only way to start."""
+        cursor = self.journal.cursor()
+        codec = Codec(tuple(kind for kind in _kinds(Message) if "." in str(kind.__struct_config__.tag)))
+        for row in self.journal.rows():
+            seat = self.seats.get(row.daemon)
+            if seat is None:
+                msg = f"the journal has rows of {row.daemon}, which is not part of this house"
+                raise JournalError(msg)
+            seat.daemon.apply(codec.decode(row.body))  # type: ignore[arg-type]
+        self.epoch = cursor.epoch + 1
+        self.round, self.now_ns, self.md_seq = cursor.round, cursor.now_ns, cursor.md_seq
+        self._words = [Heard(w.speaker, w.n, codec.decode(w.body), w.destination, w.answers) for w in cursor.outbox]
+        for name, port in self.ports.items():
+            port.resume(cursor.ports.get(name, 0))
+        if self.md_seq:
+            self._rehear()
+        for seat in self._seats:
+            seat.begin(self.now_ns, self.round)
+            self._words += seat.words
+        self._commit()
+        for seat in self._seats:
+            seat.words = []
+
+    def _rehear(self) -> None:
+        """Let daemons hear recorded bars again, outputs dropped, up to the last bars that were delivered."""
+        since = {s.name: s.daemon.rehears_since(self.md_seq) for s in self._seats if s.daemon.rehears}
+        if not since:
+            return
+        undelivered = [word.message for word in self._words]
+        for seat in self._seats:
+            for port in seat.ports:
+                for event in port.heard_again(min(since.values()) + 1, self.md_seq):
+                    self._cascade(seat.replies_of(event, self.now_ns), since, undelivered)
+
+    def _cascade(self, said: list[Message], since: dict[str, int], undelivered: list[Message]) -> None:
+        md_seq = 0
+        while said:
+            heard, said = said, []
+            for message in heard:
+                if message in undelivered:
+                    continue
+                if isinstance(message, BarsClosed):
+                    md_seq = message.md_seq
+                for seat in self._seats:
+                    if type(message) in seat.daemon.rehears and md_seq > since[seat.name]:
+                        said += seat.replies_of(message, self.now_ns)
+
+    # -- a round ------------------------------------------------------------------------------------------------
+
+    def _one_round(self) -> None:
+        self.round += 1
+        words, self._words = self._words, []
+        for word in words:
+            self._deliver(word)
+        durable = False
+        for seat in self._seats:
+            seat.hear(self.now_ns, self.round)
+            if seat.words:
+                self._words += seat.words
+            if seat.durable or seat.commands:
+                durable = True
+        if durable:
+            self._commit()
+        for seat in self._seats:
+            seat.words = []
+
+    def _deliver(self, word: Heard) -> None:
+        message = word.message
+        kind = type(message)
+        self.counts[kind] += 1
+        if word.to is not None:
+            self._deliver_to_one(word)
+        elif isinstance(message, Request):
+            owner = self._owners[kind]
+            owner.inbox.append((lambda _message, now_ns: owner.answer(word, self.round, now_ns), word))
+        else:
+            if kind is BarsClosed:
+                self.md_seq = message.md_seq
+            for seat, handler in self._hears.get(kind, ()):
+                seat.inbox.append((handler, word))
+
+    def _deliver_to_one(self, word: Heard) -> None:
+        if word.to == CLIENT:
+            self._replies.append(word)
+            return
+        seat = self.seats[str(word.to)]
+        if word.answers in seat.waiting:
+            seat.inbox.append((lambda _message, _now_ns: seat.reply_came(word, self.round), word))
+        elif type(word.message) in seat.hearers:
+            seat.inbox.append((seat.hearers[type(word.message)], word))
+
+    def _commit(self) -> None:
+        """Make the round's durable events, cursor and outbox durable; only then carry out its commands."""
+        facts = []
+        for seat in self._seats:
+            for event, ref in seat.durable:
+                facts.append(Fact(seat.name, ref, tag_of(type(event)), encode(event)))
+            seat.durable = []
+        self.journal.commit(facts, self._cursor())
+        for seat in self._seats:
+            if seat.commands:
+                commands, seat.commands = seat.commands, []
+                for command in commands:
+                    self.ports[command.port].do(command.command, self.now_ns)
+
+    def _cursor(self) -> Cursor:
+        if not self.journal.keeps_outbox:
+            return Cursor(self.epoch, self.round, self.now_ns, self.md_seq)
+        outbox = tuple(Word(w.speaker, w.n, msgspec.Raw(encode(w.message)), w.to, w.answers) for w in self._words)
+        heard = {name: port.given for name, port in self.ports.items()}
+        return Cursor(self.epoch, self.round, self.now_ns, self.md_seq, heard, outbox)
+
+
+def _kinds(root: type[Message]) -> list[type[Message]]:
+    """Return all message types that are known in this process."""
+    found: list[type[Message]] = []
+    for kind in root.__subclasses__():
+        found += [kind, *_kinds(kind)]
+    return found

@@ -1,0 +1,182 @@
+"""A seat: one daemon on a bus, with its handlers, its ports, and what it has said in this round."""
+
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+from lct.daemon import Ask, Daemon, Do, Later, Never, NoReply, Said, answerers, hearers
+from lct.messages.base import Event, Message
+from lct.ports.base import TimedPort
+
+
+class Heard(NamedTuple):
+    """A message on its way: who said it as the n-th thing in its round, to whom, and which request it answers."""
+
+    speaker: str
+    n: int
+    message: Message
+    to: str | None
+    answers: str | None
+
+
+class Spoken(NamedTuple):
+    """A durable event, and the reference of what made the daemon say it."""
+
+    event: Event
+    heard_ref: str
+
+
+class Waiting(NamedTuple):
+    """A handler of a volatile daemon that waits for a reply."""
+
+    handler: Generator[Said, Any, Any]
+    heard: Heard
+    deadline_ns: int | None
+
+
+class Seat:
+    """Runs the handlers of one daemon and sorts what they yield; the bus delivers, commits and carries out."""
+
+    def __init__(self, daemon: Daemon, ports: list[TimedPort]) -> None:
+        """Seat a daemon with the ports that it owns."""
+        self.daemon = daemon
+        self.name = daemon.name
+        self.ports = ports
+        self.hearers = hearers(daemon)
+        self.answerers = answerers(daemon)
+        self.inbox: list[tuple[Callable[[Any, int], Any], Heard]] = []
+        self.words: list[Heard] = []
+        self.durable: list[Spoken] = []
+        self.commands: list[Do] = []
+        self.timers: dict[str, Later] = {}
+        self.waiting: dict[str, Waiting] = {}
+        self.heard_count = 0
+
+    def hear(self, now_ns: int, round_: int) -> None:
+        """Run the handlers of the inbox, then those of the ports' due results, then those of the due timers."""
+        if self.inbox:
+            inbox, self.inbox = self.inbox, []
+            self.heard_count += len(inbox)
+            for handler, heard in inbox:
+                said = handler(heard.message, now_ns)
+                if said is not None:
+                    self._take(said, heard, round_)
+        for port in self.ports:
+            due = port.due_ns()
+            if due is not None and due <= now_ns:
+                for number, event in enumerate(port.results(now_ns)):
+                    self._hear_one(Heard(port.name, number, event, self.name, None), now_ns, round_)
+        if self.timers:
+            self._ring(now_ns, round_)
+
+    def _hear_one(self, heard: Heard, now_ns: int, round_: int) -> None:
+        handler = self.hearers.get(type(heard.message))  # type: ignore[arg-type]
+        assert handler is not None, f"{self.name} does not hear {type(heard.message).__name__} of {heard.speaker}"
+        self.heard_count += 1
+        said = handler(heard.message, now_ns)
+        if said is not None:
+            self._take(said, heard, round_)
+
+    def _ring(self, now_ns: int, round_: int) -> None:
+        due = sorted((timer for timer in self.timers.values() if timer.at_ns <= now_ns), key=lambda t: (t.at_ns, t.id))
+        for timer in due:
+            del self.timers[timer.id]
+        for timer in due:
+            self._hear_one(Heard(f"timer.{timer.id}", 0, timer.message, self.name, None), now_ns, round_)
+        late = [key for key, w in self.waiting.items() if w.deadline_ns is not None and w.deadline_ns <= now_ns]
+        for key in sorted(late):
+            waiting = self.waiting.pop(key)
+            self._advance(waiting.handler, waiting.heard, round_, fault=NoReply(key))
+
+    def next_due_ns(self) -> int | None:
+        """Return when the next port result, timer or deadline of this daemon is due."""
+        earliest: int | None = None
+        for port in self.ports:
+            due = port.due_ns()
+            if due is not None and (earliest is None or due < earliest):
+                earliest = due
+        if self.timers or self.waiting:
+            times = [timer.at_ns for timer in self.timers.values()]
+            times += [w.deadline_ns for w in self.waiting.values() if w.deadline_ns is not None]
+            if times and (earliest is None or min(times) < earliest):
+                earliest = min(times)
+        return earliest
+
+    def begin(self, now_ns: int, round_: int) -> None:
+        """Let a fresh life say and do again what it must."""
+        self._take(self.daemon.recovered(now_ns), Heard("recovery", 0, Event(), self.name, None), round_)
+
+    def replies_of(self, message: Message, now_ns: int) -> list[Message]:
+        """Let the daemon hear a message once more and return what it would tell all; nothing else comes of it."""
+        said = self.hearers[type(message)](message, now_ns)  # type: ignore[index]
+        return [thing for thing in said or () if isinstance(thing, Event) and not thing.durable]
+
+    def answer(self, request: Heard, round_: int, now_ns: int) -> None:
+        """Run the answerer of a request; its reply goes to the asker alone."""
+        result = self.answerers[type(request.message)](request.message, now_ns)  # type: ignore[index]
+        reply = self._drain(result, request, round_) if isinstance(result, Generator) else result
+        self._reply(reply, request)
+
+    def _drain(self, handler: Generator[Said, Any, Any], heard: Heard, round_: int) -> Any:
+        while True:
+            try:
+                thing = next(handler)
+            except StopIteration as stop:
+                return stop.value
+            self._say(thing, heard, round_)
+
+    def _reply(self, reply: Any, request: Heard) -> None:
+        assert isinstance(reply, Event), f"{self.name} answered {type(request.message).__name__} with {reply!r}"
+        self.words.append(Heard(self.name, len(self.words), reply, request.speaker, request.answers))
+
+    def _take(self, said: Any, heard: Heard, round_: int) -> None:
+        if isinstance(said, Generator) and not self.daemon.durable:
+            self._advance(said, heard, round_)
+            return
+        for thing in said:
+            self._say(thing, heard, round_)
+
+    def _advance(
+        self,
+        handler: Generator[Said, Any, Any],
+        heard: Heard,
+        round_: int,
+        reply: Any = None,
+        fault: Any = None,
+    ) -> None:
+        """Run a volatile daemon's handler until it ends or waits for a reply."""
+        try:
+            thing = handler.throw(fault) if fault is not None else handler.send(reply)
+            while True:
+                if type(thing) is Ask:
+                    key = f"{self.name}:{round_}:{len(self.words)}"
+                    self.waiting[key] = Waiting(handler, heard, thing.deadline_ns)
+                    self.words.append(Heard(self.name, len(self.words), thing.request, None, key))
+                    return
+                self._say(thing, heard, round_)
+                thing = next(handler)
+        except StopIteration:
+            return
+
+    def reply_came(self, heard: Heard, round_: int) -> None:
+        """Give a reply to the handler that waits for it; a reply that nobody waits for is too late and dropped."""
+        waiting = self.waiting.pop(heard.answers or "", None)
+        if waiting is not None:
+            self._advance(waiting.handler, waiting.heard, round_, reply=heard.message)
+
+    def _say(self, thing: Said, heard: Heard, round_: int) -> None:
+        words = self.words
+        if isinstance(thing, Event):
+            if thing.durable:
+                self.daemon.apply(thing)
+                self.durable.append(Spoken(thing, f"{heard.speaker}:{round_ - 1}:{heard.n}"))
+            words.append(Heard(self.name, len(words), thing, None, None))
+        elif type(thing) is Do:
+            self.commands.append(thing)
+        elif type(thing) is Ask:
+            words.append(Heard(self.name, len(words), thing.request, None, f"{self.name}:{round_}:{len(words)}"))
+        elif type(thing) is Later:
+            self.timers[thing.id] = thing
+        elif type(thing) is Never:
+            self.timers.pop(thing.id, None)
+        else:
+            raise AssertionError(f"{self.name} yielded {thing!r}, which is nothing that can be said")

@@ -1,0 +1,75 @@
+"""What trading_engine says: what it proposed and what came of it; its own facts, for its own recovery."""
+
+from lct.domain.money import Money
+from lct.domain.orders import Side
+from lct.messages.base import Event, Request
+from lct.messages.execution import Deposited, Filled
+
+
+class Proposed(Event, frozen=True, gc=False, tag="trading_engine.proposed"):
+    """An intent went to execution and is unresolved; it counts as position until it is."""
+
+    durable = True
+
+    intent_id: str
+    time_ns: int
+    md_seq: int
+    book: str
+    symbol: str
+    side: Side
+    amount: Money
+    notional: Money
+    exits: bool
+    reason: str
+
+
+class Settled(Event, frozen=True, gc=False, tag="trading_engine.settled"):
+    """An intent is over without (further) fills; `spent` says whether its signal may not be tried again."""
+
+    durable = True
+
+    intent_id: str
+    book: str
+    symbol: str
+    journal_seq: int
+    reason: str
+    spent: bool
+
+
+class FillHeard(Event, frozen=True, gc=False, tag="trading_engine.fill_heard"):
+    """A fill, as the engine keeps it, with the bars that were known."""
+
+    durable = True
+
+    md_seq: int
+    fill: Filled
+
+
+class DepositHeard(Event, frozen=True, tag="trading_engine.deposit_heard"):
+    """A deposit, as the engine keeps it."""
+
+    durable = True
+
+    deposit: Deposited
+
+
+class SignalFresh(Event, frozen=True, gc=False, tag="trading_engine.signal_fresh"):
+    """The score of a spent signal went away, so that the next one may be traded."""
+
+    durable = True
+
+    book: str
+    symbol: str
+
+
+class TradingStatus(Event, frozen=True, tag="trading_engine.status"):
+    """Cycles run, signals seen (a score entering or leaving the entry zone), proposals made, and entries withheld."""
+
+    cycles: int
+    signals: int
+    proposals: int
+    withheld: dict[str, int]
+
+
+class GetTradingStatus(Request[TradingStatus], frozen=True, tag="trading_engine.get_status"):
+    """How does trading go?"""

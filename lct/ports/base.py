@@ -1,0 +1,38 @@
+"""What a bus in replayed time needs of a port: when its next result is due, and the results."""
+
+from typing import Protocol
+
+from lct.messages.base import Command, Event
+
+
+class TimedPort(Protocol):
+    """The outside of one daemon (`owner`) in replayed time: a recording, or a venue that is simulated from one.
+
+    Results are numbered from 1 without a gap and always come in the same order for the same commands; a command that
+    was carried out before a crash may be given again and then changes nothing.
+    """
+
+    name: str
+    owner: str
+    given: int
+    """How many results were given so far, which is the number of the last one."""
+
+    def due_ns(self) -> int | None:
+        """Return when the next result is due, or None while nothing is on its way."""
+        ...
+
+    def results(self, now_ns: int) -> list[Event]:
+        """Return the results due by `now_ns`, oldest first."""
+        ...
+
+    def do(self, command: Command, now_ns: int) -> None:
+        """Carry out a command of the owner, whose outcome comes as a result."""
+        ...
+
+    def resume(self, heard: int) -> None:
+        """Start again where the first `heard` results were heard for good: later ones are given once more."""
+        ...
+
+    def heard_again(self, first: int, last: int) -> list[Event]:
+        """Return the results first..last again, for state that is rebuilt; empty where the port does not keep them."""
+        ...

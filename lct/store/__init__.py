@@ -1,0 +1,1 @@
+"""Where facts are kept: journals now, bar history later."""
