@@ -1,0 +1,157 @@
+"""The ledger: double entry over accounts and assets, and the position of each book in each symbol."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from decimal import Decimal
+from functools import lru_cache
+from typing import NamedTuple
+
+from lct.domain.instruments import split_symbol
+from lct.domain.money import ZERO
+from lct.domain.orders import Side
+from lct.domain.positions import Closed, Position
+
+DEPOSITS = "deposits"
+OUTSIDE = "outside"
+MARKET = "market"
+FEES = "fees"
+COUNTERPARTIES = (OUTSIDE, MARKET, FEES)
+"""Accounts that are not ours: where deposits come from, who takes the other side, who takes the fees."""
+
+FLAT = Position()
+
+_split = lru_cache(maxsize=4096)(split_symbol)
+
+
+class Posting(NamedTuple):
+    """One line of an entry: `account` gains `amount` of `asset` (loses it where negative)."""
+
+    account: str
+    asset: str
+    amount: Decimal
+
+
+@lru_cache(maxsize=4096)
+def book_account(book: str) -> str:
+    """Return the account of a book; its quote goes below zero as it buys, for the deposits stand elsewhere."""
+    return f"book:{book}"
+
+
+def sums(postings: Iterable[Posting]) -> dict[str, Decimal]:
+    """Return the sum of the postings per asset; all zero in a sound entry."""
+    total: dict[str, Decimal] = {}
+    for _, asset, amount in postings:
+        total[asset] = total.get(asset, ZERO) + amount
+    return total
+
+
+def _balanced(postings: list[Posting]) -> bool:
+    return not any(sums(postings).values())
+
+
+def deposit(asset: str, amount: Decimal) -> list[Posting]:
+    """Return the postings of `amount` of `asset` coming in from outside; negative for a withdrawal."""
+    assert amount.is_finite(), "a deposit is a finite amount"
+    return [Posting(OUTSIDE, asset, -amount), Posting(DEPOSITS, asset, amount)]
+
+
+def fill_postings(
+    book: str, base: str, quote: str, side: Side, amount: Decimal, price: Decimal, fee: Decimal, fee_asset: str
+) -> list[Posting]:
+    """Return the postings of one fill: base against quote with the market, and the fee, in whatever asset it was taken.
+
+    `amount` (base) and `price` (quote per base) are positive; a negative fee is a rebate.
+    """
+    assert amount > ZERO, "a fill's amount is positive"
+    assert price > ZERO, "a fill's price is positive"
+    account = book_account(book)
+    notional = amount * price
+    if side is Side.BUY:
+        got, gave = amount, -notional
+    else:
+        got, gave = -amount, notional
+    postings = [
+        Posting(account, base, got),
+        Posting(MARKET, base, -got),
+        Posting(account, quote, gave),
+        Posting(MARKET, quote, -gave),
+    ]
+    if fee:
+        postings += Posting(account, fee_asset, -fee), Posting(FEES, fee_asset, fee)
+    return postings
+
+
+class Ledger:
+    """Balances by (account, asset) and positions by (book, symbol): the state of a fold over fills and deposits.
+
+    It is changed by `post` and `fill` only, which a daemon calls from its `apply` and nowhere else.
+    """
+
+    __slots__ = ("_held", "balances", "positions")
+
+    def __init__(self) -> None:
+        self.balances: defaultdict[tuple[str, str], Decimal] = defaultdict(lambda: ZERO)
+        self.positions: dict[tuple[str, str], Position] = {}
+        self._held: dict[str, Decimal] = {}
+
+    def post(self, postings: list[Posting]) -> None:
+        """Add one entry; its postings must sum to zero per asset."""
+        assert _balanced(postings), f"an entry that does not balance: {postings}"
+        balances = self.balances
+        for account, asset, amount in postings:
+            balances[account, asset] += amount
+
+    def fill(
+        self,
+        book: str,
+        symbol: str,
+        side: Side,
+        amount: Decimal,
+        price: Decimal,
+        fee: Decimal,
+        fee_asset: str,
+        time_ns: int,
+    ) -> Closed | None:
+        """Post one fill and move the book's position; return the round trip that it closed, if it did.
+
+        A fee in base makes the position smaller and counts at the fill's price; a fee in a third asset is posted, but
+        no position's `fees` has it, for its price in quote is not known here.
+        """
+        base, quote = _split(symbol)
+        self.post(fill_postings(book, base, quote, side, amount, price, fee, fee_asset))
+        moved, cost = amount, fee
+        if fee_asset == base:
+            # a base fee is base that did not come, or left as well
+            moved, cost = (amount - fee if side is Side.BUY else amount + fee), fee * price
+        elif fee_asset != quote:
+            cost = ZERO
+        key = (book, symbol)
+        before = self.positions.get(key, FLAT)
+        after, closed = before.after(side, moved, price, cost, time_ns)
+        self.positions[key] = after
+        self._held[symbol] = self._held.get(symbol, ZERO) + (after.amount - before.amount)
+        return closed
+
+    def position(self, book: str, symbol: str) -> Position:
+        """Return what a book holds of a symbol; a flat position where it never traded it."""
+        return self.positions.get((book, symbol), FLAT)
+
+    def held(self, symbol: str) -> Decimal:
+        """Return the amount (base, signed) of a symbol over all books."""
+        return self._held.get(symbol, ZERO)
+
+    def balance(self, account: str, asset: str) -> Decimal:
+        """Return one account's balance of one asset."""
+        return self.balances.get((account, asset), ZERO)
+
+    def total(self, asset: str) -> Decimal:
+        """Return what is ours of an asset: the deposits and all books.
+
+        As every entry sums to zero, that is what the counterparties lack: three look-ups, however many books there are.
+        """
+        get = self.balances.get
+        return -(get((OUTSIDE, asset), ZERO) + get((MARKET, asset), ZERO) + get((FEES, asset), ZERO))
+
+    def trial_balance(self) -> dict[str, Decimal]:
+        """Return the sum over all accounts per asset, added up anew: anything but zero is a broken ledger."""
+        return sums(Posting(account, asset, amount) for (account, asset), amount in self.balances.items())
