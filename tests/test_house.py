@@ -166,6 +166,7 @@ def test_lct_and_plugins_come_from_one_place() -> None:
 
 def test_the_wheel_carries_the_packages_and_the_default_settings(tmp_path: Path) -> None:
     """An installed lct finds its defaults in lct/default_configs; a checkout reads configs/."""
+    defaults = {f"lct/default_configs/{path.name}" for path in (ROOT / "configs").glob("*.toml")}
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
         cwd=ROOT,
@@ -176,7 +177,6 @@ def test_the_wheel_carries_the_packages_and_the_default_settings(tmp_path: Path)
 
     carried = set(zipfile.ZipFile(wheel).namelist())
 
-    defaults = {f"lct/default_configs/{path.name}" for path in (ROOT / "configs").glob("*.toml")}
     assert {here(path) for path in SOURCES} <= carried
     assert defaults <= carried
     assert "lct/py.typed" in carried
