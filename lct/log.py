@@ -1,0 +1,111 @@
+"""The log: one line per fact on stderr, as JSON for machines or in columns for a person at a terminal."""
+
+import json as stdlib_json
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lct.clock import now_ns, rfc3339
+from lct.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger, Processor
+
+Facts = MutableMapping[str, Any]
+
+LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+FIRST_KEYS = ("timestamp", "service", "level", "message")
+
+
+def configure(service: str, level: str = "info", json: bool | None = None) -> None:
+    """Set the log of this process up: who speaks, from which level on, and in which form (None: JSON unless on a tty).
+
+    What libraries say through the standard library's logging comes out in the same form, from `warning` on.
+    Raises ConfigError for an unknown level.
+    """
+    import structlog  # costs more than all of `lct --help`, so it loads with the first process that logs
+
+    if level not in LEVELS:
+        raise ConfigError(f"no log level {level!r}; {nearest(level, LEVELS)}")
+    as_json = not sys.stderr.isatty() if json is None else json
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.StackInfoRenderer(),
+            _Head(service),
+            *(_json_tail() if as_json else _console_tail()),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,  # a later `configure` must reach loggers that modules already hold
+    )
+    root = logging.getLogger()
+    root.handlers = [_Forward()]
+    root.setLevel(max(LEVELS[level], logging.WARNING))
+
+
+def get(**facts: Any) -> "FilteringBoundLogger":
+    """Return a logger that adds `facts` to all it says: `log.get(symbol="BTC/USDT").info("order.accepted", id=7)`."""
+    import structlog
+
+    logger: FilteringBoundLogger = structlog.get_logger(**facts)
+    return logger
+
+
+class _Head:
+    """Puts the time, the service, the level and the message before the facts."""
+
+    def __init__(self, service: str) -> None:
+        self.service = service
+
+    def __call__(self, _logger: Any, _method: str, facts: Facts) -> Facts:
+        head = {
+            "timestamp": rfc3339(now_ns()),
+            "service": self.service,
+            "level": facts.pop("level", "info"),
+            "message": facts.pop("event", ""),
+        }
+        rest = {f"fact_{key}" if key in FIRST_KEYS else key: value for key, value in facts.items()}
+        return {**head, **rest}
+
+
+def _json_tail() -> "list[Processor]":
+    from structlog.processors import ExceptionRenderer
+
+    # the standard traceback has no local variables: they may hold keys
+    return [ExceptionRenderer(), _as_json]
+
+
+def _console_tail() -> "list[Processor]":
+    from structlog.dev import ConsoleRenderer, plain_traceback
+
+    renderer = ConsoleRenderer(
+        colors=sys.stderr.isatty(),
+        event_key="message",
+        exception_formatter=plain_traceback,
+        repr_native_str=True,  # a name from outside cannot move the cursor
+        sort_keys=False,
+    )
+    return [renderer]
+
+
+def _as_json(_logger: Any, _method: str, facts: Facts) -> str:
+    try:
+        return msgspec.json.encode(facts, enc_hook=str).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        # a fact that no JSON can hold must not end the process that reports it
+        return stdlib_json.dumps({str(key): str(value) for key, value in facts.items()})
+
+
+class _Forward(logging.Handler):
+    """Carries records of the standard library's logging into the log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say one record, with the library's name and its traceback as facts."""
+        level = record.levelname.lower()
+        number = LEVELS.get(level, logging.WARNING)
+        get(library=record.name).log(number, record.getMessage(), exc_info=record.exc_info or None)
