@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
-from typing import NamedTuple
+
+import msgspec
 
 from lct.domain.instruments import split_symbol
-from lct.domain.money import ZERO
+from lct.domain.money import ZERO, Money
 from lct.domain.orders import Side
 from lct.domain.positions import Closed, Position
 
@@ -23,12 +24,12 @@ FLAT = Position()
 _split = lru_cache(maxsize=4096)(split_symbol)
 
 
-class Posting(NamedTuple):
+class Posting(msgspec.Struct, frozen=True, gc=False):
     """One line of an entry: `account` gains `amount` of `asset` (loses it where negative)."""
 
     account: str
     asset: str
-    amount: Decimal
+    amount: Money
 
 
 @lru_cache(maxsize=4096)
@@ -40,8 +41,9 @@ def book_account(book: str) -> str:
 def sums(postings: Iterable[Posting]) -> dict[str, Decimal]:
     """Return the sum of the postings per asset; all zero in a sound entry."""
     total: dict[str, Decimal] = {}
-    for _, asset, amount in postings:
-        total[asset] = total.get(asset, ZERO) + amount
+    for posting in postings:
+        asset = posting.asset
+        total[asset] = total[asset] + posting.amount if asset in total else posting.amount
     return total
 
 
@@ -98,8 +100,8 @@ class Ledger:
         """Add one entry; its postings must sum to zero per asset."""
         assert _balanced(postings), f"an entry that does not balance: {postings}"
         balances = self.balances
-        for account, asset, amount in postings:
-            balances[account, asset] += amount
+        for posting in postings:
+            balances[posting.account, posting.asset] += posting.amount
 
     def fill(
         self,
