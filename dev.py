@@ -59,9 +59,7 @@ def run(command: Sequence[object], *, quiet: bool = False) -> int:
     """Run a command at the root and wait for it; quiet keeps its output back unless it fails."""
     words = [str(word) for word in command]
     pipe, merged = (subprocess.PIPE, subprocess.STDOUT) if quiet else (None, None)
-    done = subprocess.run(
-        words, cwd=ROOT, env=child_env(), check=False, text=True, stdout=pipe, stderr=merged
-    )
+    done = subprocess.run(words, cwd=ROOT, env=child_env(), check=False, text=True, stdout=pipe, stderr=merged)
     if quiet and done.returncode:
         say(done.stdout.rstrip())
     return done.returncode
@@ -189,10 +187,7 @@ def install_requirements() -> None:
     """Install exactly what requirements.lock names, each file checked against its hash."""
     uv = uv_on_path() or uv_from_lock()
     python = executable("python")
-    if (
-        uv
-        and run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, LOCK], quiet=True) == 0
-    ):
+    if uv and run([uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python, LOCK], quiet=True) == 0:
         return
     say("uv could not do it; trying pip, which takes a minute or two")
     if not any(VENV.glob("**/site-packages/pip")):  # uv makes an environment without pip
@@ -285,9 +280,7 @@ def lock(words: list[str]) -> int:
 
     ensure_environment()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    group = "\n".join(
-        project["dependency-groups"]["dev"]
-    )  # on stdin: uv refuses --group where managed = false
+    group = "\n".join(project["dependency-groups"]["dev"])  # on stdin: uv refuses --group where managed = false
     silent = ["--quiet", "--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links"]
     locked = ["--generate-hashes", "--only-binary", ":all:", "--universal", "--python-version", "3.11"]
     uv = [str(executable("uv")), "pip", "compile"]
