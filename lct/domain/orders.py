@@ -157,7 +157,7 @@ class Order(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return self.notional_filled / self.filled if self.filled else None
 
     @property
-    def is_live(self) -> bool:
+    def is_working(self) -> bool:
         """Whether the venue may still fill it."""
         return self.state in LIVE
 

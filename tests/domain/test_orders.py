@@ -138,8 +138,8 @@ def test_what_remains_of_an_order_that_was_thought_dead_counts_as_live(state: St
     order = an_order(state)
 
     assert fill_contradicts(state)
-    assert not order.is_live
-    assert order.after_fill(Decimal(4), PRICE, ZERO, 7).is_live
+    assert not order.is_working
+    assert order.after_fill(Decimal(4), PRICE, ZERO, 7).is_working
 
 
 def test_a_late_fill_after_a_cancel_contradicts_nothing() -> None:
@@ -298,7 +298,7 @@ class Automaton(RuleBasedStateMachine):
         assert self.order.remaining == self.AMOUNT - self.filled
         assert self.order.notional_filled == self.filled * PRICE
         assert (self.order.state is State.FILLED) is (self.filled == self.AMOUNT)
-        assert not (self.order.is_live and self.order.state in TERMINAL)
+        assert not (self.order.is_working and self.order.state in TERMINAL)
 
 
 TestAutomaton = Automaton.TestCase
