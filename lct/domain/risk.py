@@ -130,18 +130,8 @@ def verdict(intent: Intent, exposure: Exposure, limits: Limits) -> str | None:
     return _over_numbers(exposure, limits) or _over_size(intent, exposure, limits)
 
 
-_KNOWN = (
-    "equity",
-    "cash_free",
-    "book_amount",
-    "symbol_amount",
-    "live_buys",
-    "live_sells",
-    "book_live_sells",
-    "book_exits",
-    "gross",
-    "cost_rate",
-)
+_SIGNED = ("equity", "cash_free", "book_amount", "symbol_amount")
+_NOT_NEGATIVE = ("live_buys", "live_sells", "book_live_sells", "book_exits", "gross", "cost_rate")
 
 
 def _is_number(value: object) -> bool:
@@ -162,10 +152,14 @@ def _unsound(intent: Intent, exposure: Exposure) -> str | None:
     ):
         if value is not None and not (_is_number(value) and value > ZERO):
             return f"{name}: {value} is not a positive number"
-    for name in _KNOWN:
+    for name in _SIGNED:
         value = getattr(exposure, name)
         if not _is_number(value):
             return f"{name}: {value} is not a number"
+    for name in _NOT_NEGATIVE:
+        value = getattr(exposure, name)
+        if not (_is_number(value) and value >= ZERO):
+            return f"{name}: {value} is not a number of at least 0"
     return None
 
 

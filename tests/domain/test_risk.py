@@ -116,6 +116,11 @@ def test_what_the_gate_knows_must_be_numbers(name: str, bad: str) -> None:
     assert verdict(ORDER, replace(KNOWN, **{name: d(bad)}), LIMITS) is not None
 
 
+@pytest.mark.parametrize("name", ["live_buys", "live_sells", "book_live_sells", "book_exits", "gross", "cost_rate"])
+def test_what_cannot_be_negative_makes_no_room(name: str) -> None:
+    assert str(verdict(EXIT, replace(HOLDING, **{name: d("-1")}), LIMITS)).startswith(f"{name}:")
+
+
 @pytest.mark.parametrize("bad", [1.0, float("nan"), 1, "1", None])
 def test_an_amount_that_is_no_decimal_is_denied(bad: Any) -> None:
     assert verdict(replace(ORDER, amount=bad), KNOWN, LIMITS) is not None
