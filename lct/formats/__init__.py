@@ -1,0 +1,27 @@
+"""Formats: bars in and out of files; the ending of the name says which format."""
+
+from pathlib import Path
+from types import ModuleType
+
+from lct.domain.bars import Bars
+from lct.errors import DataError, nearest
+from lct.formats import csv, parquet
+
+FORMATS = {".parquet": parquet, ".csv": csv}
+
+
+def read(path: Path) -> Bars:
+    """Read the bars of a Parquet or CSV file, as they are; raises DataError naming the file and what to do."""
+    bars: Bars = _format(path).read(path)
+    return bars
+
+
+def write(path: Path, bars: Bars) -> None:
+    """Write bars as Parquet or CSV, whole or not at all; raises DataError."""
+    _format(path).write(path, bars)
+
+
+def _format(path: Path) -> ModuleType:
+    if path.suffix not in FORMATS:
+        raise DataError(f"{path}: no format for {path.suffix!r}; {nearest(path.suffix, FORMATS)}")
+    return FORMATS[path.suffix]
