@@ -1,0 +1,1 @@
+"""Feeds: where bars come from; one file is one feed."""
