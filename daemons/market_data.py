@@ -1,9 +1,11 @@
 """Market data: hears rows from a feed, refuses what cannot be a bar, and announces the bars that closed."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 from lct.daemon import Daemon, Saying, answers, on
 from lct.domain.bars import is_sound, timeframe_ns
+from lct.messages.base import Event
 from lct.messages.feed import Rows, RowsRefused
 from lct.messages.market_data import BarsClosed, BarsRefused, DataQuality, GetDataQuality
 
@@ -52,7 +54,7 @@ class MarketData(Daemon):
             rows.volume,
         )
 
-    def _refuse(self, rows: Rows, reason: str) -> Saying:
+    def _refuse(self, rows: Rows, reason: str) -> Iterator[Event]:
         """Announce the sound rows of a timestamp, if its time is sound at all, and count the others."""
         columns = (rows.open, rows.high, rows.low, rows.close, rows.volume)
         keep = [reason == "unsound" and is_sound(*row) for row in zip(*columns, strict=True)]

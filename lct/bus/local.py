@@ -34,8 +34,8 @@ class LocalBus:
         self.seats = {
             d.name: Seat(d, [p for p in ports if p.owner == d.name]) for d in sorted(daemons, key=lambda d: d.name)
         }
-        self.ports = {port.name: port for port in ports}
-        assert len(self.ports) == len(ports), "two ports share a name"
+        self.ports = {port.role: port for port in ports}
+        assert len(self.ports) == len(ports), "two ports share a role"
         self.journal = journal
         self.now_ns = 0
         self.round = 0

@@ -64,7 +64,7 @@ class Seat:
             due = port.due_ns()
             if due is not None and due <= now_ns:
                 for number, event in enumerate(port.results(now_ns)):
-                    self._hear_one(Heard(port.name, number, event, self.name, None), now_ns, round_)
+                    self._hear_one(Heard(port.role, number, event, self.name, None), now_ns, round_)
         if self.timers:
             self._ring(now_ns, round_)
 

@@ -22,7 +22,7 @@ class ExitPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     )
     trailing: Annotated[Money | None, Meta(description="fraction that a close may lie behind the best close")] = None
     max_bars: Annotated[int, Meta(description="bars after which a position is left", ge=1)] | None = None
-    on_opposite: Annotated[bool, Meta(description="leave when the score turns against the position")] = True
+    on_signal: Annotated[bool, Meta(description="leave when the score no longer holds the position")] = True
 
     def __post_init__(self) -> None:
         for name, value in (("stop_loss", self.stop_loss), ("trailing", self.trailing)):
@@ -60,22 +60,20 @@ def exit_reason(
     bars_held: int,
     score: float | None,
     policy: ExitPolicy,
-    opposite_score: float = 0.0,
+    exit_score: float = 0.0,
 ) -> str | None:
-    """Return why a bar's close ends a position held on `side`: `trailing`, `opposite` or `time`, the first that holds.
+    """Return why a bar's close ends a position held on `side`: `trailing`, `signal` or `time`, the first that holds.
 
-    `best_close` is the best close since the entry, this bar's included (highest when long). The score turns against us
-    at `opposite_score` beyond zero on the other side; None and NaN turn nothing. Floats: an opinion, not money.
+    `best_close` is the best close since the entry, this bar's included (highest when long). The signal is over when the
+    score, seen from our side, is at or below `exit_score`; None and NaN end nothing. Floats: an opinion, not money.
     """
     long = side is Side.BUY
     if policy.trailing is not None:
         room = float(policy.trailing)
         if close <= best_close * (1.0 - room) if long else close >= best_close * (1.0 + room):
             return "trailing"
-    if policy.on_opposite and score is not None:
-        against = -score if long else score
-        if against > 0.0 and against >= opposite_score:
-            return "opposite"
+    if policy.on_signal and score is not None and (score if long else -score) <= exit_score:
+        return "signal"
     if policy.max_bars is not None and bars_held >= policy.max_bars:
         return "time"
     return None

@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     Money: TypeAlias = Decimal
 else:
 
-    class Money:
+    class _Decimals(type):
+        def __instancecheck__(cls, value: object) -> bool:
+            return type(value) is Decimal
+
+    class Money(metaclass=_Decimals):
         """A Decimal field of a message: msgspec hands it to `money_hook`, so nothing unchecked gets in."""
 
 

@@ -12,7 +12,7 @@ FRAME_BYTES_MAX = 262_144
 ReplyT = TypeVar("ReplyT", bound="Event")
 
 
-class Message(msgspec.Struct, frozen=True, gc=False):
+class Message(msgspec.Struct, frozen=True, gc=False, tag_field="tag"):
     """Anything that can be said; its tag is `<owner>.<what>`, so the address follows from the type."""
 
 

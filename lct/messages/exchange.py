@@ -68,3 +68,15 @@ class Cancelled(Event, frozen=True, gc=False, tag="exchange.cancelled"):
     client_order_id: str
     filled: Money
     reason: str = ""
+
+
+class Look(Command, frozen=True, tag="exchange.look"):
+    """Read the account: its balances come back as Account."""
+
+
+class Account(Event, frozen=True, tag="exchange.account"):
+    """What the venue says is ours, by asset, after all results before `number`."""
+
+    number: int
+    time_ns: int
+    balances: dict[str, Money]

@@ -94,6 +94,7 @@ class OrderMoved(Event, frozen=True, gc=False, tag="execution.order_moved"):
     state: State
     reason: str = ""
     venue_order_id: str | None = None
+    protective: bool = False
 
 
 class Filled(Event, frozen=True, gc=False, tag="execution.filled"):
@@ -129,3 +130,14 @@ class Orders(Event, frozen=True, tag="execution.orders"):
 
 class GetOrders(Request[Orders], frozen=True, tag="execution.get_orders"):
     """Which orders are live?"""
+
+
+class DayStarted(Event, frozen=True, tag="execution.day_started"):
+    """The equity (quote) at the first bars of a UTC day, and the highest such: what losses are measured from."""
+
+    durable = True
+
+    journal_seq: int
+    day_ns: int
+    equity: Money
+    peak: Money

@@ -12,7 +12,8 @@ class TimedPort(Protocol):
     was carried out before a crash may be given again and then changes nothing.
     """
 
-    name: str
+    role: str
+    """What `Do` calls it: feed, exchange."""
     owner: str
     given: int
     """How many results were given so far, which is the number of the last one."""

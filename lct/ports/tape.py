@@ -10,7 +10,7 @@ CHUNK_ROWS = 1024
 class TapePort:
     """Reads a tape row by row; result n is the n-th timestamp of the tape."""
 
-    name = "feed"
+    role = "feed"
     owner = "market_data"
 
     def __init__(self, tape: Tape, refused: dict[str, dict[str, int]] | None = None) -> None:

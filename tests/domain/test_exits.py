@@ -83,25 +83,26 @@ def test_a_close_too_far_behind_the_best_one_ends_the_position(
 @pytest.mark.parametrize(
     ("side", "score", "threshold", "expected"),
     [
-        (Side.BUY, -0.3, 0.3, "opposite"),
-        (Side.BUY, -0.2, 0.3, None),
-        (Side.BUY, 0.9, 0.3, None),
-        (Side.SELL, 0.3, 0.3, "opposite"),
-        (Side.SELL, -0.9, 0.3, None),
-        (Side.BUY, 0.0, 0.0, None),
-        (Side.BUY, -0.01, 0.0, "opposite"),
+        (Side.BUY, 0.0, 0.0, "signal"),
+        (Side.BUY, -0.01, 0.0, "signal"),
+        (Side.BUY, 0.01, 0.0, None),
+        (Side.BUY, 0.2, 0.3, "signal"),
+        (Side.BUY, -0.2, -0.3, None),
+        (Side.SELL, 0.0, 0.0, "signal"),
+        (Side.SELL, -0.01, 0.0, None),
+        (Side.SELL, -0.2, 0.3, "signal"),
         (Side.BUY, None, 0.0, None),
         (Side.BUY, nan, 0.0, None),
     ],
 )
-def test_a_score_against_the_position_ends_it(
+def test_a_score_that_no_longer_holds_the_position_ends_it(
     side: Side, score: float | None, threshold: float, expected: str | None
 ) -> None:
     assert exit_reason(side, 100.0, 100.0, 1, score, BOTH, threshold) == expected
 
 
 def test_a_policy_may_ignore_the_score() -> None:
-    assert exit_reason(Side.BUY, 100.0, 100.0, 1, -1.0, ExitPolicy(on_opposite=False)) is None
+    assert exit_reason(Side.BUY, 100.0, 100.0, 1, -1.0, ExitPolicy(on_signal=False)) is None
 
 
 def test_time_runs_out_after_max_bars() -> None:
@@ -111,7 +112,7 @@ def test_time_runs_out_after_max_bars() -> None:
 
 def test_the_first_reason_that_holds_is_the_one_told() -> None:
     assert exit_reason(Side.BUY, 50.0, 100.0, 10, -1.0, BOTH) == "trailing"
-    assert exit_reason(Side.BUY, 100.0, 100.0, 10, -1.0, BOTH) == "opposite"
+    assert exit_reason(Side.BUY, 100.0, 100.0, 10, -1.0, BOTH) == "signal"
 
 
 @pytest.mark.parametrize("bad", ["0", "-0.1", "1", "NaN", "Infinity"])

@@ -1,0 +1,344 @@
+"""The execution daemon: hears proposals and the venue, decides, and says what became of orders."""
+
+from collections.abc import Generator, Iterator
+from decimal import Decimal
+from functools import lru_cache
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from daemons.execution.gate import Gate
+from daemons.execution.state import DAY_NS, Book, Leg
+from lct.daemon import Daemon, Do, Said, Saying, answers, on
+from lct.domain.exits import ExitPolicy, protection
+from lct.domain.instruments import Instrument
+from lct.domain.marks import LOOK_BACK, Marks, equity
+from lct.domain.money import ZERO, Money
+from lct.domain.orders import Order, OrderType, State, client_order_id
+from lct.domain.risk import Limits, verdict
+from lct.messages.base import Event
+from lct.messages.exchange import Account, Cancel, Cancelled, Look, Place, Placed, PlaceRefused, Traded
+from lct.messages.execution import (
+    DayStarted,
+    Deposited,
+    Filled,
+    GetOrders,
+    OrderIntended,
+    OrderMoved,
+    Orders,
+    ProposalDenied,
+    Propose,
+    Verdict,
+)
+from lct.messages.market_data import BarsClosed
+
+PORT = "exchange"
+
+SIMULATED = Limits(
+    max_order_notional=None,
+    max_position_notional=None,
+    max_open_orders=1_000,
+    max_orders_per_minute=10_000,
+    max_daily_loss=None,
+    max_drawdown=None,
+)
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the gate allows; `simulated` holds in backtests, demos and replays, `limits` wherever else."""
+
+    limits: Annotated[Limits, Meta(description="hard limits, with real prices")] = Limits()
+    simulated: Annotated[Limits, Meta(description="hard limits in replayed time, where the account is as large")] = (
+        SIMULATED
+    )
+    orders_kept: Annotated[int, Meta(ge=0, description="orders that are over and still listed")] = 1_000
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """Whose orders these are: part of every client order id."""
+
+    install_id: str
+    venue: str
+    account: str
+
+
+class Execution(Daemon):
+    """Durable, single writer of its journal; every order is in it, in state SENDING, before the venue can know it."""
+
+    name = "execution"
+    durable = True
+    rehears = (BarsClosed,)
+
+    def __init__(
+        self,
+        identity: Identity,
+        instruments: tuple[Instrument, ...],
+        limits: Limits,
+        *,
+        cost_rate: Decimal = ZERO,
+        orders_kept: int = 1_000,
+    ) -> None:
+        """Take finished parts; `cost_rate` is the fraction of a notional that fees and slippage may take at worst."""
+        self.identity = identity
+        self.instruments = {i.symbol: i for i in instruments}
+        self.limits = limits
+        self.book = Book(orders_kept=orders_kept, sent_kept=limits.max_orders_per_minute + 1)
+        self.marks = Marks()
+        self.gate = Gate(self.book, self.marks, self.instruments, cost_rate)
+        self.md_seq = 0
+
+    def apply(self, event: Event) -> None:
+        """Fold one durable event into the book."""
+        self.book.apply(event)
+
+    def rehears_since(self, md_seq: int) -> int:
+        """Need the last mark of every symbol."""
+        return max(0, md_seq - LOOK_BACK)
+
+    def recovered(self, now_ns: int) -> Iterator[Said]:
+        """Read the account on the first start; re-issue what was under way, which a venue of our own takes twice."""
+        if not self.book.deposited:
+            yield Do(PORT, Look())
+        for leg in list(self.book.legs.values()):
+            if leg.order.state is State.SENDING:
+                yield Do(PORT, _place(leg.order, leg.order.updated_ns))
+            elif leg.order.state is State.CANCELING:
+                yield Do(PORT, Cancel(leg.order.client_order_id, leg.order.symbol))
+
+    # -- what it hears ------------------------------------------------------------------------------------------
+
+    @on(BarsClosed)
+    def mark(self, bars: BarsClosed, now_ns: int) -> Saying:
+        """Keep the marks, and the equity with which a UTC day starts."""
+        self.md_seq = bars.md_seq
+        self.marks.hear(bars.symbols, bars.close)
+        if bars.time_ns >= self.book.next_day_ns and self.book.deposited:
+            day_ns = bars.time_ns - bars.time_ns % DAY_NS
+            worth = equity(self.book.ledger, self.marks, self.instruments)
+            if worth is not None:
+                peak = worth if self.book.peak is None else max(self.book.peak, worth)
+                return (DayStarted(self.book.seq + 1, day_ns, worth, peak),)
+        return None
+
+    @on(Account)
+    def open_books(self, account: Account, now_ns: int) -> Iterator[Said]:
+        """Book what the venue holds for us before the first trade as deposits."""
+        if self.book.deposited:
+            return
+        for asset, amount in sorted(account.balances.items()):
+            yield Deposited(self.book.seq + 1, now_ns, asset, amount)
+
+    @answers(Propose)
+    def judge(self, proposal: Propose, now_ns: int) -> Generator[Said, None, Verdict]:
+        """Approve or deny a proposal by the hard limits, journal the intent, and send it."""
+        known = self.book.verdicts.get(proposal.intent_id)
+        if known is not None:
+            return known
+        guards = self.book.guards(proposal.book, proposal.symbol) if proposal.reduce_only else []
+        order = self._order(proposal, State.PROPOSED if guards else State.SENDING, now_ns)
+        stale = self._staleness(proposal, now_ns, guards)
+        reason = stale or self._denial(proposal, order, now_ns)
+        if reason is not None:
+            yield ProposalDenied(
+                self.book.seq + 1, now_ns, proposal.intent_id, proposal.book, proposal.symbol, reason, stale is not None
+            )
+            return self.book.verdicts[proposal.intent_id]
+        yield OrderIntended(
+            self.book.seq + 1, order, "order", proposal.md_seq, proposal.stop_loss, proposal.take_profit
+        )
+        if not guards:
+            yield Do(PORT, _place(order, now_ns))
+        for guard in guards:
+            if guard.order.state is not State.CANCELING:
+                yield self._moved(guard.order, State.CANCELING, now_ns, f"replaced by {proposal.reason}")
+                yield Do(PORT, Cancel(guard.order.client_order_id, guard.order.symbol))
+        return self.book.verdicts[proposal.intent_id]
+
+    @on(Placed)
+    def acknowledge(self, placed: Placed, now_ns: int) -> Saying:
+        """The venue has the order."""
+        leg = self.book.legs.get(placed.client_order_id)
+        if leg is None or leg.order.state is not State.SENDING:
+            return None
+        return (self._moved(leg.order, State.OPEN, placed.time_ns, venue_order_id=placed.venue_order_id),)
+
+    @on(PlaceRefused)
+    def reject(self, refused: PlaceRefused, now_ns: int) -> Saying:
+        """The venue proved that it never had the order."""
+        leg = self.book.legs.get(refused.client_order_id)
+        if leg is None or leg.order.state is not State.SENDING:
+            return None
+        return (self._moved(leg.order, State.REJECTED, refused.time_ns, refused.reason),)
+
+    @on(Traded)
+    def fill(self, traded: Traded, now_ns: int) -> Iterator[Said]:
+        """Book a trade once; protect what it opened, and let a waiting exit go on when its guard is gone."""
+        leg = self.book.legs.get(traded.client_order_id)
+        if leg is None or (traded.symbol, traded.trade_id) in self.book.trades_seen:
+            return
+        order = leg.order
+        after = order.after_fill(traded.amount, traded.price, traded.fee, traded.time_ns)
+        yield Filled(
+            self.book.seq + 1,
+            traded.time_ns,
+            order.client_order_id,
+            order.intent_id,
+            traded.trade_id,
+            order.book,
+            order.symbol,
+            order.side,
+            traded.amount,
+            traded.price,
+            traded.fee,
+            traded.fee_asset,
+            after.state,
+            leg.protective,
+        )
+        if leg.protective:
+            yield from self._release(order.book, order.symbol, now_ns)
+        elif leg.stop_loss is not None or leg.take_profit is not None:
+            yield from self._protect(leg, traded, now_ns)
+
+    @on(Cancelled)
+    def cancel(self, cancelled: Cancelled, now_ns: int) -> Iterator[Said]:
+        """The order is dead at the venue; a waiting exit may now go."""
+        leg = self.book.legs.get(cancelled.client_order_id)
+        if leg is None:
+            return
+        order = leg.order
+        assert cancelled.filled == order.filled, f"fills of {order.client_order_id} are missing"
+        yield self._moved(order, State.CANCELED, cancelled.time_ns, cancelled.reason)
+        yield from self._release(order.book, order.symbol, now_ns)
+
+    @answers(GetOrders)
+    def report(self, request: GetOrders, now_ns: int) -> Orders:
+        """Tell the live orders, and those that are over and still kept."""
+        live = sorted((leg.order for leg in self.book.legs.values()), key=lambda order: order.created_ns)
+        return Orders([*self.book.over, *live])
+
+    # -- decisions ----------------------------------------------------------------------------------------------
+
+    def _staleness(self, proposal: Propose, now_ns: int, guards: list[Leg]) -> str | None:
+        """Say what the proposer had not heard yet; it may propose again."""
+        if now_ns > proposal.expires_at_ns:
+            return "expired: the proposal came too late"
+        known = self.book.facts.get((proposal.book, proposal.symbol), 0)
+        if proposal.facts < known:
+            return f"facts: the proposal rests on {proposal.facts}, but {known} is known"
+        if proposal.md_seq < self.md_seq:
+            return f"md_seq: the proposal rests on bars {proposal.md_seq}, but {self.md_seq} have closed"
+        if any(guard.order.state is State.SENDING for guard in guards):
+            return "protection: it is on its way to the venue"
+        return None
+
+    def _denial(self, proposal: Propose, order: Order, now_ns: int) -> str | None:
+        instrument = self.instruments.get(proposal.symbol)
+        if instrument is None:
+            return f"symbol: {proposal.symbol} is not in the universe of this house"
+        exposure = self.gate.exposure(proposal, instrument, now_ns)
+        if exposure is None:
+            return "equity: not known, for a position has no mark"
+        return verdict(order, exposure, self.limits)
+
+    def _order(self, proposal: Propose, state: State, now_ns: int) -> Order:
+        return Order(
+            client_order_id=self._order_id(proposal.intent_id, "order"),
+            intent_id=proposal.intent_id,
+            book=proposal.book,
+            symbol=proposal.symbol,
+            side=proposal.side,
+            type=proposal.type,
+            amount=proposal.amount,
+            price=proposal.price,
+            reduce_only=proposal.reduce_only,
+            state=state,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+            reason=proposal.reason,
+        )
+
+    def _order_id(self, intent_id: str, leg: str) -> str:
+        who = self.identity
+        return client_order_id(who.install_id, who.venue, who.account, intent_id, leg, 0)
+
+    def _protect(self, leg: Leg, traded: Traded, now_ns: int) -> Iterator[Said]:
+        """Place protection for what the book holds of the symbol and no live guard covers."""
+        order = leg.order
+        instrument = self.instruments[order.symbol]
+        guards = self.book.guards(order.book, order.symbol)
+        covered = sum((guard.order.remaining for guard in guards), ZERO)
+        held = self.book.ledger.position(order.book, order.symbol).amount
+        amount = instrument.amount_down(abs(held) - covered)
+        policy = _policy(leg.stop_loss, leg.take_profit)
+        stop, take = protection(order.side, traded.price, policy, instrument)
+        if instrument.objection(amount, stop or take or traded.price) is not None:
+            return
+        name = f"stop.{traded.trade_id}"
+        guard = Order(
+            client_order_id=self._order_id(order.intent_id, name),
+            intent_id=order.intent_id,
+            book=order.book,
+            symbol=order.symbol,
+            side=order.side.opposite,
+            type=OrderType.STOP if take is None else OrderType.BRACKET,
+            amount=amount,
+            stop_price=stop,
+            take_profit_price=take,
+            reduce_only=True,
+            state=State.SENDING,
+            created_ns=now_ns,
+            updated_ns=now_ns,
+            reason="protection",
+        )
+        yield OrderIntended(self.book.seq + 1, guard, name, self.md_seq)
+        yield Do(PORT, _place(guard, now_ns))
+
+    def _release(self, book: str, symbol: str, now_ns: int) -> Iterator[Said]:
+        """Send the exit that waited for its guards to go, or deny it when there is nothing left to close."""
+        legs = self.book.at(book, symbol)
+        if any(leg.protective for leg in legs):
+            return
+        for leg in [leg for leg in legs if leg.order.state is State.PROPOSED]:
+            held = abs(self.book.ledger.position(book, symbol).amount)
+            if held < leg.order.amount:
+                yield self._moved(leg.order, State.DENIED, now_ns, f"the position is down to {held}")
+            else:
+                yield self._moved(leg.order, State.SENDING, now_ns)
+                yield Do(PORT, _place(leg.order, now_ns))
+
+    def _moved(
+        self, order: Order, state: State, now_ns: int, reason: str = "", venue_order_id: str | None = None
+    ) -> Any:
+        return OrderMoved(
+            self.book.seq + 1,
+            now_ns,
+            order.client_order_id,
+            order.intent_id,
+            order.book,
+            order.symbol,
+            state,
+            reason,
+            venue_order_id,
+            protective=self.book.legs[order.client_order_id].protective,
+        )
+
+
+def _place(order: Order, stamp_ns: int) -> Place:
+    return Place(
+        order.client_order_id,
+        order.symbol,
+        order.side,
+        order.type,
+        order.amount,
+        stamp_ns,
+        order.price,
+        order.stop_price,
+        order.take_profit_price,
+        order.reduce_only,
+    )
+
+
+@lru_cache(maxsize=256)
+def _policy(stop_loss: Money | None, take_profit: Money | None) -> ExitPolicy:
+    return ExitPolicy(stop_loss=stop_loss, take_profit=take_profit)

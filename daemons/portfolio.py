@@ -1,0 +1,235 @@
+"""Portfolio: hears fills, keeps the ledger and the path of equity, and answers questions about both."""
+
+from collections import deque
+from decimal import Decimal
+from typing import Annotated
+
+import msgspec
+from lct.domain.performance import Trade
+from msgspec import Meta
+
+from lct.daemon import Daemon, Saying, answers, on
+from lct.domain.instruments import Instrument
+from lct.domain.ledger import DEPOSITS, Ledger, deposit
+from lct.domain.marks import LOOK_BACK, Marks, equity
+from lct.domain.money import ZERO
+from lct.domain.positions import Position
+from lct.messages.base import Event
+from lct.messages.execution import Deposited, Filled
+from lct.messages.market_data import BarsClosed
+from lct.messages.portfolio import (
+    Balances,
+    DayClosed,
+    DepositBooked,
+    FillBooked,
+    GetBalances,
+    GetPositions,
+    GetProfit,
+    GetTrades,
+    PositionLine,
+    Positions,
+    Profit,
+    Track,
+    Trades,
+)
+
+DAY_NS = 86_400_000_000_000
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What portfolio keeps."""
+
+    trades_kept: Annotated[int, Meta(ge=1, description="round trips kept in memory")] = 100_000
+    days_kept: Annotated[int, Meta(ge=2, description="daily equities kept in memory")] = 10_000
+
+
+class Portfolio(Daemon):
+    """Durable: positions, cash and profit are a fold of fills; the equity path goes on after a restart exactly."""
+
+    name = "portfolio"
+    durable = True
+    rehears = (BarsClosed,)
+
+    def __init__(self, instruments: tuple[Instrument, ...], config: Config | None = None) -> None:
+        """Start with empty books for these instruments."""
+        config = config or Config()
+        self.instruments = {i.symbol: i for i in instruments}
+        self.ledger = Ledger()
+        self.trades: deque[Trade] = deque(maxlen=config.trades_kept)
+        self.daily: deque[tuple[int, float]] = deque(maxlen=config.days_kept)
+        self.fills = 0
+        self.track = Track()
+        self.marks = Marks()
+        self._cash = 0.0
+        self._open: list[tuple[str, float]] = []
+        self._md_seq = self._marked = self._exposed = 0
+        self._peak = self._drawdown_max = 0.0
+        self._equity: float | None = None
+        self._day_ends_ns = 0
+
+    # -- state --------------------------------------------------------------------------------------------------
+
+    def apply(self, event: Event) -> None:
+        """Fold one durable event into the ledger, the trades and the path of equity."""
+        if type(event) is FillBooked:
+            self._apply_fill(event.fill)
+            self._apply_track(event.track)
+        elif type(event) is DayClosed:
+            self.daily.append((event.day_ns, event.equity))
+            self._apply_track(event.track)
+        else:
+            assert type(event) is DepositBooked, f"portfolio cannot apply {event}"
+            self.ledger.post(deposit(event.deposit.asset, event.deposit.amount))
+            self._apply_track(event.track)
+        self._refresh()
+
+    def _apply_fill(self, fill: Filled) -> None:
+        self.fills += 1
+        closed = self.ledger.fill(
+            fill.book, fill.symbol, fill.side, fill.amount, fill.price, fill.fee, fill.fee_asset, fill.time_ns
+        )
+        if closed is not None:
+            self.trades.append(
+                Trade(
+                    book=fill.book,
+                    symbol=fill.symbol,
+                    side=closed.side.value,
+                    amount=closed.amount,
+                    entry_price=closed.entry_average,
+                    exit_price=closed.exit_average,
+                    entry_ns=closed.opened_ns,
+                    exit_ns=closed.closed_ns,
+                    profit=closed.profit,
+                    fees=closed.fees,
+                )
+            )
+
+    def _apply_track(self, track: Track) -> None:
+        self.track = track
+        self._md_seq, self._marked, self._exposed = track.md_seq, track.marked, track.exposed
+        self._peak, self._drawdown_max = track.peak, track.drawdown_max
+
+    def _refresh(self) -> None:
+        """Bring the float twins up to date that mark the equity on each bar."""
+        quotes = {i.quote for i in self.instruments.values()}
+        self._cash = float(sum((self.ledger.total(quote) for quote in quotes), ZERO))
+        held = ((symbol, self.ledger.held(symbol)) for symbol in self.instruments)
+        self._open = [(symbol, float(amount)) for symbol, amount in held if amount]
+
+    def rehears_since(self, md_seq: int) -> int:
+        """Need the bars since the last that its journal has marked, and the last mark of every symbol."""
+        return max(0, min(self.track.md_seq, md_seq - LOOK_BACK))
+
+    # -- what it hears ------------------------------------------------------------------------------------------
+
+    @on(BarsClosed)
+    def mark(self, bars: BarsClosed, now_ns: int) -> Saying:
+        """Mark the equity on each bar once; say what it was when a UTC day is over."""
+        self.marks.hear(bars.symbols, bars.close)
+        if bars.md_seq <= self._md_seq:
+            return None
+        over = None
+        if bars.time_ns > self._day_ends_ns:
+            over = self._day_over(bars.time_ns)
+        self._md_seq = bars.md_seq
+        self._marked += 1
+        worth = self._cash
+        if self._open:
+            self._exposed += 1
+            for symbol, amount in self._open:
+                worth += amount * (self.marks.close(symbol) or 0.0)
+        self._equity = worth
+        if worth > self._peak:
+            self._peak = worth
+        elif self._peak - worth > self._drawdown_max * self._peak:
+            self._drawdown_max = (self._peak - worth) / self._peak
+        return over
+
+    def _day_over(self, time_ns: int) -> Saying:
+        """A bar that closes at midnight is the last of its day."""
+        day_ns = self._day_ends_ns - DAY_NS
+        self._day_ends_ns = -(-time_ns // DAY_NS) * DAY_NS
+        if self._equity is None or day_ns < 0:
+            return None
+        return (DayClosed(day_ns, self._equity, self._track()),)
+
+    @on(Filled)
+    def book(self, fill: Filled, now_ns: int) -> Saying:
+        """Book a fill."""
+        return (FillBooked(fill, self._track()),)
+
+    @on(Deposited)
+    def book_deposit(self, deposited: Deposited, now_ns: int) -> Saying:
+        """Book a deposit or a withdrawal."""
+        return (DepositBooked(deposited, self._track()),)
+
+    def _track(self) -> Track:
+        return Track(self._md_seq, self._peak, self._drawdown_max, self._marked, self._exposed)
+
+    # -- what it answers ----------------------------------------------------------------------------------------
+
+    @answers(GetPositions)
+    def positions(self, request: GetPositions, now_ns: int) -> Positions:
+        """Tell the open positions, by symbol and strategy."""
+        lines = [
+            self._line(book, symbol, position)
+            for (book, symbol), position in sorted(self.ledger.positions.items(), key=lambda item: item[0][::-1])
+            if position.amount
+        ]
+        return Positions(now_ns, lines)
+
+    def _line(self, book: str, symbol: str, position: Position) -> PositionLine:
+        mark = self.marks.price(self.instruments[symbol])
+        return PositionLine(
+            symbol,
+            position.amount,
+            position.average_price,
+            mark,
+            None if mark is None else position.unrealized(mark),
+            position.realized,
+            position.fees,
+            book,
+            position.opened_ns,
+        )
+
+    @answers(GetBalances)
+    def balances(self, request: GetBalances, now_ns: int) -> Balances:
+        """Tell what is ours, and the trial balance."""
+        trial = self.ledger.trial_balance()
+        totals = {asset: self.ledger.total(asset) for asset in sorted(trial)}
+        return Balances(
+            now_ns, {asset: amount for asset, amount in totals.items() if amount}, dict(sorted(trial.items()))
+        )
+
+    @answers(GetProfit)
+    def profit(self, request: GetProfit, now_ns: int) -> Profit:
+        """Tell the equity and where it comes from."""
+        positions = self.ledger.positions
+        deposits = sum((a for (account, _), a in self.ledger.balances.items() if account == DEPOSITS), ZERO)
+        return Profit(
+            now_ns,
+            deposits,
+            equity(self.ledger, self.marks, self.instruments),
+            sum((p.realized for p in positions.values()), ZERO),
+            self._unrealized(),
+            sum((p.fees for p in positions.values()), ZERO),
+            self.fills,
+            self._track(),
+            list(self.daily),
+        )
+
+    def _unrealized(self) -> Decimal | None:
+        total = ZERO
+        for (_, symbol), position in self.ledger.positions.items():
+            if position.amount:
+                mark = self.marks.price(self.instruments[symbol])
+                if mark is None:
+                    return None
+                total += position.unrealized(mark)
+        return total
+
+    @answers(GetTrades)
+    def round_trips(self, request: GetTrades, now_ns: int) -> Trades:
+        """Tell the round trips that are over."""
+        trades = list(self.trades)
+        return Trades(trades if request.last is None else trades[-request.last :])

@@ -1,0 +1,69 @@
+"""Marks: the last close of each symbol, cheap to hear and exact to read."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from lct.domain.instruments import Instrument
+from lct.domain.ledger import Ledger
+from lct.domain.money import ZERO, to_money
+
+LOOK_BACK = 1_000
+"""How many bars are heard again after a restart, so that a symbol whose bars pause keeps its older mark."""
+
+
+class Marks:
+    """Keeps the last columns of closes as they came; symbols that were not in them keep their older close."""
+
+    __slots__ = ("_closes", "_index", "_older", "_symbols")
+
+    def __init__(self) -> None:
+        """Start without any mark."""
+        self._symbols: tuple[str, ...] = ()
+        self._closes: list[float] = []
+        self._index: dict[str, int] = {}
+        self._older: dict[str, float] = {}
+
+    def hear(self, symbols: tuple[str, ...], closes: list[float]) -> None:
+        """Take the closes of one timestamp, in the order of `symbols`."""
+        if symbols is not self._symbols:
+            self._older.update(zip(self._symbols, self._closes, strict=True))
+            self._symbols = symbols
+            self._index = {symbol: i for i, symbol in enumerate(symbols)}
+        self._closes = closes
+
+    def close(self, symbol: str) -> float | None:
+        """Return the last close of a symbol, None before its first bar."""
+        at = self._index.get(symbol)
+        return self._older.get(symbol) if at is None else self._closes[at]
+
+    def price(self, instrument: Instrument) -> Decimal | None:
+        """Return the last close of an instrument as money on its tick, None before its first bar."""
+        close = self.close(instrument.symbol)
+        return None if close is None else to_money(close, instrument.tick)
+
+
+def equity(ledger: Ledger, marks: Marks, instruments: Mapping[str, Instrument]) -> Decimal | None:
+    """Return what all is worth (quote): the cash, and every position at its mark; None while one has no mark.
+
+    All instruments of a house share their quote; `lct.run` refuses a universe where they do not.
+    """
+    worth = ZERO
+    cash: Decimal | None = None
+    for symbol, instrument in instruments.items():
+        if cash is None:
+            cash = ledger.total(instrument.quote)
+        held = ledger.held(symbol)
+        if held:
+            mark = marks.price(instrument)
+            if mark is None:
+                return None
+            worth += held * mark
+    return worth + (cash or ZERO)
+
+
+def gross_value(ledger: Ledger, marks: Marks, instruments: Mapping[str, Instrument]) -> Decimal:
+    """Return the sum of the sizes of all positions at their marks (quote); one without a mark counts nothing."""
+    return sum(
+        (abs(held) * (marks.price(i) or ZERO) for symbol, i in instruments.items() if (held := ledger.held(symbol))),
+        ZERO,
+    )

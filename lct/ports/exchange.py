@@ -1,0 +1,47 @@
+"""The exchange port: what sends orders and reports what became of them."""
+
+from abc import ABC, abstractmethod
+from decimal import Decimal
+from typing import ClassVar
+
+from lct.domain.orders import Order
+from lct.messages.base import Command, Event
+from lct.messages.exchange import Account, Cancel, Cancelled, Look, Place, Placed, PlaceRefused, Traded
+
+__all__ = ["Account", "Cancel", "Cancelled", "Exchange", "Look", "Order", "Place", "PlaceRefused", "Placed", "Traded"]
+
+
+class Exchange(ABC):
+    """A venue in replayed time (see ports.base.TimedPort), commanded and heard by execution alone."""
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    role = "exchange"
+    owner = "execution"
+    idempotent_forever: ClassVar[bool] = False
+    """Whether the same Place under the same client order id never trades twice, however late it is repeated."""
+    given: int
+
+    @abstractmethod
+    def due_ns(self) -> int | None:
+        """Return when the next result is due."""
+
+    @abstractmethod
+    def results(self, now_ns: int) -> list[Event]:
+        """Return the results due by `now_ns`, oldest first."""
+
+    @abstractmethod
+    def do(self, command: Command, now_ns: int) -> None:
+        """Carry out Place, Cancel or Look."""
+
+    @abstractmethod
+    def resume(self, heard: int) -> None:
+        """Give again the results after number `heard`."""
+
+    def heard_again(self, first: int, last: int) -> list[Event]:
+        """Return nothing: what a venue said is durable where it mattered."""
+        return []
+
+    @abstractmethod
+    def balances(self) -> dict[str, Decimal]:
+        """Look up what is ours, by asset, as a remote venue would tell."""

@@ -1,0 +1,156 @@
+"""The composition root: the only place where concrete parts meet, and where a mode is chosen, as a choice of parts."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from daemons.execution import Config as ExecutionConfig
+from daemons.execution import Execution, Identity
+from daemons.market_data import MarketData
+from daemons.portfolio import Config as PortfolioConfig
+from daemons.portfolio import Portfolio
+from daemons.strategy_engine import Config as StrategyEngineConfig
+from daemons.strategy_engine import StrategyEngine
+from daemons.trading_engine import Config as TradingEngineConfig
+from daemons.trading_engine import TradingEngine
+from lct import catalog
+from lct.bus.local import LocalBus
+from lct.config import load
+from lct.domain.instruments import Instrument
+from lct.domain.matching import Costs
+from lct.domain.money import Money, money_hook, use_money_context
+from lct.domain.tape import Tape
+from lct.errors import ConfigError, Refused
+from lct.messages.base import Event, Request
+from lct.ports.exchange import Exchange
+from lct.ports.feed import Feed
+from lct.ports.strategy import Strategy
+from lct.ports.tape import TapePort
+from lct.store.journal import Journal
+
+ReplyT = TypeVar("ReplyT", bound=Event)
+
+
+class HouseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the house trades, where its bars come from, and with how much paper money."""
+
+    mode: Annotated[Literal["paper", "live"], Meta(description="paper, or live (which this version refuses)")] = "paper"
+    venue: Annotated[str, Meta(description="name of the venue in journals and order ids")] = "paper"
+    account: Annotated[str, Meta(description="name of the account in journals and order ids")] = "main"
+    feed: Annotated[str, Meta(description="feed plugin: synthetic or replay")] = "synthetic"
+    exchange: Annotated[str, Meta(description="exchange plugin")] = "paper"
+    timeframe: Annotated[str, Meta(description="bars that the house trades on")] = "1m"
+    symbols: Annotated[tuple[str, ...], Meta(description="universe; none means all that the feed has")] = ()
+    cash: Annotated[Money, Meta(description="paper money at the start, in quote", extra={"gt": 0})] = Decimal(10_000)
+    costs: Annotated[Costs, Meta(description="what trading costs at the paper venue")] = Costs()
+    feeds: Annotated[dict[str, dict[str, Any]], Meta(description="one table per feed plugin")] = {}
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All configuration of a house: one struct per file of the configuration folder, each file's name the field's."""
+
+    house: HouseConfig = HouseConfig()
+    strategy_engine: StrategyEngineConfig = StrategyEngineConfig()
+    trading_engine: TradingEngineConfig = TradingEngineConfig()
+    execution: ExecutionConfig = ExecutionConfig()
+    portfolio: PortfolioConfig = PortfolioConfig()
+
+
+def load_settings(folder: Path) -> Settings:
+    """Read the files of a configuration folder; a file that is not there means its defaults.
+
+    Raises ConfigError naming file and key, also for a file that no part of the house reads.
+    """
+    kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    for path in sorted(folder.glob("*.toml")):
+        if path.stem not in kinds and path.stem != MarketData.name:
+            raise ConfigError(f"{path}: no part of the house reads this; it has {', '.join(sorted(kinds))}")
+    paths = {name: folder / f"{name}.toml" for name in kinds}
+    return Settings(**{name: load(path, kinds[name], money_hook) for name, path in paths.items() if path.exists()})
+
+
+def plugin(group: str, name: str, values: dict[str, Any], where: str, **extra: Any) -> Any:
+    """Load one plugin with its own Config made from a table; ConfigError names `where` the table stands."""
+    kind = catalog.load(group, name)
+    try:
+        config = msgspec.convert(values, kind.Config, dec_hook=money_hook)
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return kind(config, **extra)
+
+
+def strategies(names: Sequence[str], parameters: dict[str, dict[str, Any]]) -> list[Strategy]:
+    """Load strategies by name with their parameters; raises NotFound or ConfigError."""
+    return [plugin("strategies", name, parameters.get(name, {}), f"strategy_engine.toml, {name}") for name in names]
+
+
+def feed(settings: HouseConfig) -> Feed:
+    """Load the feed that the house is configured for."""
+    values = dict(settings.feeds.get(settings.feed, {}))
+    values.setdefault("timeframe", settings.timeframe)
+    values.setdefault("symbols", settings.symbols)
+    made: Feed = plugin("feeds", settings.feed, values, f"house.toml, feeds.{settings.feed}")
+    return made
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a house is made of; a mode is one choice of these."""
+
+    feed: Feed
+    strategies: list[Strategy]
+    settings: Settings
+    journal: Journal
+    exchange: Callable[[Tape, tuple[Instrument, ...], Costs, dict[str, Decimal]], Exchange]
+    install_id: str
+
+
+@dataclass(frozen=True)
+class House:
+    """A recovered house in replayed time, ready to run."""
+
+    bus: LocalBus
+    tape: Tape
+    instruments: tuple[Instrument, ...]
+    exchange: Exchange
+
+    def ask(self, request: Request[ReplyT]) -> ReplyT:
+        """Ask one of its daemons."""
+        return self.bus.ask(request)
+
+
+def assemble(parts: Parts) -> House:
+    """Put a house together in replayed time and let it recover; raises what its parts raise about their input."""
+    use_money_context()
+    settings = parts.settings
+    if settings.house.mode == "live":
+        raise Refused("house.toml says mode = live, but this version trades paper money only; set mode = paper")
+    tape, instruments = parts.feed.tape(), parts.feed.instruments()
+    quotes = sorted({i.quote for i in instruments})
+    if len(quotes) != 1:
+        raise ConfigError(f"all symbols of a house must share their quote; these have {', '.join(quotes)}")
+    costs = settings.house.costs
+    cost_rate = costs.fee_rate + costs.worsening
+    exchange = parts.exchange(tape, instruments, costs, {quotes[0]: settings.house.cash})
+    identity = Identity(parts.install_id, settings.house.venue, settings.house.account)
+    daemons = [
+        MarketData(),
+        StrategyEngine(parts.strategies, tape.timeframe, tape),
+        TradingEngine(settings.trading_engine, instruments, cost_rate=cost_rate),
+        Execution(
+            identity,
+            instruments,
+            settings.execution.simulated,
+            cost_rate=cost_rate,
+            orders_kept=settings.execution.orders_kept,
+        ),
+        Portfolio(instruments, settings.portfolio),
+    ]
+    bus = LocalBus(daemons, [TapePort(tape, parts.feed.refused()), exchange], parts.journal)
+    bus.recover()
+    return House(bus, tape, instruments, exchange)
