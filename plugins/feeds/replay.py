@@ -108,6 +108,8 @@ class Replay(Feed):
                 self._refused[symbol] = counts
             if len(bars):
                 series[symbol] = bars
+            elif symbol in self._config.symbols:
+                raise DataError(f"{paths[0]}: no sound bars of {symbol} in the period asked for; {_coverage(raw)}")
         if not series:
             raise DataError(f"{self._config.path}: no sound bars in the period asked for; {_coverage(covered)}")
         return Tape(self._config.timeframe, series)

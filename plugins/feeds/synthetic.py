@@ -135,7 +135,7 @@ class Synthetic(Feed):
     @property
     def symbols(self) -> tuple[str, ...]:
         """Return the pairs that are played, sorted."""
-        return tuple(sorted(self._config.symbols or COINS))
+        return tuple(sorted(set(self._config.symbols) or COINS))
 
     def tape(self) -> Tape:
         """Return the bars; they are made once."""

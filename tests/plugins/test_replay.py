@@ -87,6 +87,16 @@ def test_an_empty_period_says_what_the_files_cover(tmp_path):
         feed(tmp_path, from_ns=START + 20 * STEP).tape()
 
 
+def test_a_symbol_that_was_asked_for_is_not_left_out_in_silence(tmp_path):
+    put(tmp_path, "A_B-5m.parquet", some(0, 10))
+    put(tmp_path, "C_B-5m.parquet", some(20, 10))
+    period = {"from_ns": START, "to_ns": START + 10 * STEP}
+
+    assert feed(tmp_path, **period).tape().symbols == ("A/B",)
+    with pytest.raises(DataError, match="no sound bars of C/B in the period asked for; the files cover"):
+        feed(tmp_path, symbols=("A/B", "C/B"), **period).tape()
+
+
 def test_one_bar_is_enough(tmp_path):
     put(tmp_path, "A_B-5m.parquet", some(0, 1))
 
