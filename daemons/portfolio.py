@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Annotated
 
 import msgspec
+from lct.domain.orders import Side
 from lct.domain.performance import Trade
 from msgspec import Meta
 
@@ -93,7 +94,7 @@ class Portfolio(Daemon):
                 Trade(
                     book=fill.book,
                     symbol=fill.symbol,
-                    side=closed.side.value,
+                    side="long" if closed.side is Side.BUY else "short",
                     amount=closed.amount,
                     entry_price=closed.entry_average,
                     exit_price=closed.exit_average,

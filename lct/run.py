@@ -1,8 +1,10 @@
 """The composition root: the only place where concrete parts meet, and where a mode is chosen, as a choice of parts."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -25,13 +27,16 @@ from lct.domain.instruments import Instrument
 from lct.domain.matching import Costs
 from lct.domain.money import Money, money_hook, use_money_context
 from lct.domain.tape import Tape
-from lct.errors import ConfigError, Refused
+from lct.errors import ConfigError, NotFound, Refused
 from lct.messages.base import Event, Request
 from lct.ports.exchange import Exchange
 from lct.ports.feed import Feed
 from lct.ports.strategy import Strategy
 from lct.ports.tape import TapePort
-from lct.store.journal import Journal
+from lct.store.journal import DigestJournal, Journal
+from lct.store.sqlite import ReadJournal, SqliteJournal
+from plugins.exchanges._paper_books import PaperBooks
+from plugins.exchanges.paper import Paper
 
 ReplyT = TypeVar("ReplyT", bound=Event)
 
@@ -154,3 +159,86 @@ def assemble(parts: Parts) -> House:
     bus = LocalBus(daemons, [TapePort(tape, parts.feed.refused()), exchange], parts.journal)
     bus.recover()
     return House(bus, tape, instruments, exchange)
+
+
+# -- homes: houses that are there tomorrow -------------------------------------------------------------------------
+
+
+def journal_folder(home: Path, house: HouseConfig) -> Path:
+    """Return the folder of the journals of one (mode, venue, account)."""
+    return home / "journal" / f"{house.mode}-{house.venue}-{house.account}"
+
+
+def install_id(home: Path) -> str:
+    """Return the random 128 bits that tell this installation's orders from all others', made on first use."""
+    path = home / "install_id"
+    if not path.exists():
+        fresh = path.with_suffix(".new")
+        fresh.write_text(os.urandom(16).hex())
+        fresh.chmod(0o600)
+        fresh.replace(path)
+    return path.read_text().strip()
+
+
+def open_house(home: Path, settings: Settings) -> House:
+    """Open the house of a home to trade: its journal and paper account on disk, alone.
+
+    The first start fixes feed, universe, timeframe, cash and costs: a later one that differs is Refused, for a journal
+    means nothing over other bars. Raises JournalError while another process runs it.
+    """
+    folder = journal_folder(home, settings.house)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = feed(settings.house)
+    journal = SqliteJournal(folder / "house.db", synchronous="NORMAL")
+    try:
+        _keep_or_compare(folder / "house.json", settings.house)
+        books = PaperBooks(folder / "paper.db")
+        parts = Parts(made, _strategies(settings), settings, journal, partial(Paper, books=books), install_id(home))
+        return assemble(parts)
+    except BaseException:
+        journal.close()
+        raise
+
+
+def read_house(home: Path, settings: Settings) -> House:
+    """Return the house of a home as of its last commit, to ask and not to run; nothing on disk changes.
+
+    Raises NotFound where nothing ran yet.
+    """
+    folder = journal_folder(home, settings.house)
+    if not (folder / "house.json").exists():
+        raise NotFound(f"nothing has run yet in {folder}; `lct run --cycles 100` or `lct demo` does")
+    kept = _kept(folder / "house.json")
+    settings = msgspec.structs.replace(settings, house=kept)
+    journal = ReadJournal(folder / "house.db")
+    return assemble(Parts(feed(kept), _strategies(settings), settings, journal, Paper, install_id(home)))
+
+
+def rehearse(settings: Settings, made: Feed) -> tuple[House, DigestJournal]:
+    """Return a house over a feed that leaves nothing behind but the digest of its journal: a backtest."""
+    journal = DigestJournal()
+    return assemble(Parts(made, _strategies(settings), settings, journal, Paper, "backtest")), journal
+
+
+def _strategies(settings: Settings) -> list[Strategy]:
+    return strategies(settings.strategy_engine.strategies, settings.strategy_engine.parameters)
+
+
+def _kept(path: Path) -> HouseConfig:
+    return msgspec.json.decode(path.read_bytes(), type=HouseConfig, dec_hook=money_hook)
+
+
+def _keep_or_compare(path: Path, house: HouseConfig) -> None:
+    """Keep what the house was first started with, or refuse to go on with something else."""
+    if not path.exists():
+        fresh = path.with_suffix(".new")
+        fresh.write_bytes(msgspec.json.encode(house))
+        fresh.replace(path)
+        return
+    kept = _kept(path)
+    differing = [name for name in HouseConfig.__struct_fields__ if getattr(kept, name) != getattr(house, name)]
+    if differing:
+        raise Refused(
+            f"{path.parent.name} was started with another {', '.join(differing)}. Use the same, another --account, "
+            "or `lct portfolio reset` to begin anew."
+        )

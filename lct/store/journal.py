@@ -104,7 +104,11 @@ class Chain:
         tail = (fact.heard_ref, cursor.round, cursor.now_ns, fact.type, SCHEMA, fact.body)
         digest = row_hash(head, tail)
         self.heads[fact.daemon] = (seq + 1, digest)
-        return Row(*head, digest, *tail)
+        return Row._make((*head, digest, *tail))
+
+    def digests(self) -> dict[str, str]:
+        """Return the heads of the chains in hex."""
+        return {daemon: head.hex() for daemon, (_, head) in sorted(self.heads.items())}
 
     def take(self, row: Row) -> None:
         """Follow an existing row, raising JournalError where it does not continue its chain."""
@@ -160,7 +164,7 @@ class DigestJournal:
 
     def digests(self) -> dict[str, str]:
         """Return the heads of the chains in hex."""
-        return {daemon: head.hex() for daemon, (_, head) in sorted(self._chain.heads.items())}
+        return self._chain.digests()
 
     def close(self) -> None:
         """Do nothing."""
@@ -201,7 +205,7 @@ class MemoryJournal:
 
     def digests(self) -> dict[str, str]:
         """Return the heads of the chains in hex."""
-        return {daemon: head.hex() for daemon, (_, head) in sorted(self._chain.heads.items())}
+        return self._chain.digests()
 
     def close(self) -> None:
         """Do nothing."""

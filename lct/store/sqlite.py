@@ -90,17 +90,54 @@ class SqliteJournal:
 
     def cursor(self) -> Cursor:
         """Return the cursor of the last commit."""
-        found = self._db.execute("select body from cursor").fetchone()
-        return msgspec.msgpack.decode(found[0], type=Cursor) if found else Cursor()
+        return read_cursor(self._db)
 
     def digests(self) -> dict[str, str]:
         """Return the heads of the chains in hex."""
-        return {daemon: head.hex() for daemon, (_, head) in sorted(self._chain.heads.items())}
+        return self._chain.digests()
 
     def close(self) -> None:
         """Close the file and let another process have it."""
         self._db.close()
         self._lock.close()
+
+
+class ReadJournal:
+    """A journal file that another process may be writing, to read only; a commit is dropped."""
+
+    keeps_outbox = True
+
+    def __init__(self, path: Path) -> None:
+        """Open an existing file; JournalError where there is none."""
+        self._db = open_to_read(path)
+
+    def commit(self, facts: list[Fact], cursor: Cursor) -> None:
+        """Change nothing: who reads does not write."""
+
+    def rows(self, daemon: str | None = None, after: int = 0) -> Iterator[Row]:
+        """Yield the rows in the order of commit."""
+        yield from read_rows(self._db, daemon, after)
+
+    def cursor(self) -> Cursor:
+        """Return the cursor of the last commit."""
+        return read_cursor(self._db)
+
+    def digests(self) -> dict[str, str]:
+        """Return the heads of the chains in hex, once they are verified."""
+        chain = Chain()
+        for row in self.rows():
+            chain.take(row)
+        return chain.digests()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+
+def read_cursor(db: sqlite3.Connection) -> Cursor:
+    """Return the cursor of an open database."""
+    found = db.execute("select body from cursor").fetchone()
+    return msgspec.msgpack.decode(found[0], type=Cursor) if found else Cursor()
 
 
 def read_rows(db: sqlite3.Connection, daemon: str | None = None, after: int = 0) -> Iterator[Row]:

@@ -1,0 +1,1 @@
+"""Research: one house over recorded bars, and what came of it."""
