@@ -272,14 +272,22 @@ class Recorded:
     def _fill_regimes(self, codes: npt.NDArray[np.int8]) -> None:
         grid = self._regime_grid
         first_block = self._start_ns // grid.block_ns
-        for block in range(first_block, first_block + self._slots // grid.block_bars):
-            for column, symbol in enumerate(self._symbols):
-                series = self._series[symbol]
+        alike: dict[int, list[tuple[int, Bars, Span]]] = {}
+        for column, symbol in enumerate(self._symbols):
+            series = self._series[symbol]
+            first, end = series.open_ns.searchsorted(
+                np.array([self._start_ns, self._start_ns + self._slots * self._step_ns])
+            ).tolist()
+            codes[self._slots_of(series, first, end), column] = REGIMES.index(UNKNOWN)
+            for block in range(first_block, first_block + self._slots // grid.block_bars):
                 span = grid.span(series.open_ns, block)
-                codes[self._slots_of(series, span.begin, span.scored), column] = REGIMES.index(UNKNOWN)
                 if span.scored < span.end:
-                    labels = regimes(series.close[span.first : span.end])
-                    codes[self._slots_of(series, span.scored, span.end), column] = labels[span.scored - span.first :]
+                    alike.setdefault(span.end - span.first, []).append((column, series, span))
+        # windows of one length are labelled in one call, which costs little more than one window does
+        for group in alike.values():
+            labels = regimes(np.stack([series.close[span.first : span.end] for _, series, span in group]))
+            for row, (column, series, span) in zip(labels, group, strict=True):
+                codes[self._slots_of(series, span.scored, span.end), column] = row[span.scored - span.first :]
 
     def _slots_of(self, series: Bars, first: int, end: int) -> npt.NDArray[np.int64]:
         return (series.open_ns[first:end] - self._start_ns) // self._step_ns

@@ -26,24 +26,27 @@ WARMUP = BASELINE_BARS
 def regimes(close: Floats) -> Codes:
     """Return the regime of each bar as a position in REGIMES; closes are positive float64, oldest first.
 
+    Several series of one length may stand in rows; each is labelled by itself.
+
     In this order: `volatile` where the mean absolute return of the last 32 bars is at least twice that of the last 128
     (sizes and stops depend on that first); `trending_up` or `trending_down` where the net change over the last 32 bars
     is at least 0.35 of the way walked, the efficiency ratio of Kaufman, Smarter Trading (1995); else `ranging`, also
     where nothing moves. `unknown` for the first 128 bars. Causal: a prefix gives the same labels.
     """
-    codes = np.zeros(len(close), dtype=np.int8)
-    if len(close) <= WARMUP:
+    codes = np.zeros(close.shape, dtype=np.int8)
+    if close.shape[-1] <= WARMUP:
         return codes
-    moves = np.abs(close[1:] - close[:-1])
+    before, now = close[..., :-1], close[..., 1:]
+    moves = np.abs(now - before)
     way = _running(moves)
-    walked = way[BASELINE_BARS:] - way[BASELINE_BARS - WINDOW_BARS : -WINDOW_BARS]
-    net = close[BASELINE_BARS:] - close[BASELINE_BARS - WINDOW_BARS : -WINDOW_BARS]
-    way = _running(moves / close[:-1])
-    usual = way[BASELINE_BARS:] - way[:-BASELINE_BARS]
-    recent = way[BASELINE_BARS:] - way[BASELINE_BARS - WINDOW_BARS : -WINDOW_BARS]
+    walked = way[..., BASELINE_BARS:] - way[..., BASELINE_BARS - WINDOW_BARS : -WINDOW_BARS]
+    net = close[..., BASELINE_BARS:] - close[..., BASELINE_BARS - WINDOW_BARS : -WINDOW_BARS]
+    way = _running(moves / before)
+    usual = way[..., BASELINE_BARS:] - way[..., :-BASELINE_BARS]
+    recent = way[..., BASELINE_BARS:] - way[..., BASELINE_BARS - WINDOW_BARS : -WINDOW_BARS]
     least = np.maximum(EFFICIENCY_MIN * walked, TINY)  # where nothing moves there is no trend
-    late = codes[WARMUP:]
-    late[:] = RANGING
+    late = codes[..., WARMUP:]
+    late[...] = RANGING
     late[net >= least] = TRENDING_UP
     late[-net >= least] = TRENDING_DOWN
     late[recent >= np.maximum(VOLATILITY_RATIO_MIN * WINDOW_BARS / BASELINE_BARS * usual, TINY)] = VOLATILE
@@ -52,6 +55,6 @@ def regimes(close: Floats) -> Codes:
 
 def _running(moves: Floats) -> Floats:
     """Return the sums of the first 0, 1, 2, ... moves; added one by one, so that a prefix gives the same bits."""
-    sums = np.zeros(len(moves) + 1)
-    moves.cumsum(out=sums[1:])
+    sums = np.zeros((*moves.shape[:-1], moves.shape[-1] + 1))
+    moves.cumsum(axis=-1, out=sums[..., 1:])
     return sums

@@ -57,3 +57,9 @@ def test_the_unit_of_the_price_does_not_matter(scale):
     close = walk(7)
 
     assert regimes(close * scale).tolist() == regimes(close).tolist()
+
+
+def test_series_in_rows_are_labelled_each_by_itself():
+    rows = np.stack([walk(seed) for seed in range(5)])
+
+    assert regimes(rows).tolist() == [regimes(row).tolist() for row in rows]
