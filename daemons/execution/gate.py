@@ -59,7 +59,7 @@ class Gate:
             gross=gross + gross_value(ledger, self.marks, self.instruments),
             cost_rate=self.cost_rate,
             open_orders=open_orders,
-            orders_last_minute=sum(sent_ns > now_ns - MINUTE_NS for sent_ns in self.book.sent_ns),
+            orders_last_minute=self.book.sent_since(now_ns - MINUTE_NS),
             has_live_intent=bool(orders),
             equity_day_start=self.book.day_equity,
             equity_peak=self.book.peak,

@@ -105,6 +105,12 @@ class Book:
         if len(self.verdicts) > VERDICTS_MAX:
             self.verdicts.popitem(last=False)
 
+    def sent_since(self, time_ns: int) -> int:
+        """Return how many orders were sent after `time_ns`; older times are forgotten."""
+        while self.sent_ns and self.sent_ns[0] <= time_ns:
+            self.sent_ns.popleft()
+        return len(self.sent_ns)
+
     def at(self, book: str, symbol: str) -> list[Leg]:
         """Return the live legs of one book in one symbol, oldest first."""
         return list(self.live.get((book, symbol), {}).values())

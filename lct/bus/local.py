@@ -2,11 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
+from operator import attrgetter
 from typing import Any, TypeVar
 
 import msgspec
 
-from lct.bus.seat import Heard, Seat
+from lct.bus.seat import NEVER_NS, Heard, Seat
 from lct.daemon import Daemon
 from lct.errors import JournalError, LctError
 from lct.messages.base import Codec, Event, Message, Request, encode, tag_of
@@ -17,6 +19,8 @@ from lct.store.journal import Cursor, Fact, Journal, Word
 ROUNDS_AT_ONE_TIME_MAX = 10_000
 CLIENT = "client"
 """Who asks from outside of the house; it hears only replies."""
+
+SEAT_NAME = attrgetter("name")
 
 ReplyT = TypeVar("ReplyT", bound=Event)
 
@@ -43,6 +47,7 @@ class LocalBus:
         self.md_seq = 0
         self.counts: Counter[type[Message]] = Counter()
         self._words: list[Heard] = []
+        self._due_ns = NEVER_NS
         self._replies: list[Heard] = []
         self._hears = self._routes()
         self._owners = {kind: seat for seat in self.seats.values() for kind in seat.answerers}
@@ -63,18 +68,15 @@ class LocalBus:
         `on_time` is called with the time each time it moves.
         """
         rounds_now = 0
+        self._due_ns = self._next_due_ns()
         while True:
-            if not self._words:
-                due = self._next_due()
-                if due is None:
+            if not self._words and self._due_ns > self.now_ns:
+                if self._due_ns == NEVER_NS or (until_md_seq is not None and self.md_seq >= until_md_seq):
                     return
-                if due > self.now_ns:
-                    if until_md_seq is not None and self.md_seq >= until_md_seq:
-                        return
-                    self.now_ns = due
-                    rounds_now = 0
-                    if on_time is not None:
-                        on_time(due)
+                self.now_ns = self._due_ns
+                rounds_now = 0
+                if on_time is not None:
+                    on_time(self.now_ns)
             rounds_now += 1
             if rounds_now > ROUNDS_AT_ONE_TIME_MAX:
                 msg = f"the house talked for {ROUNDS_AT_ONE_TIME_MAX} rounds at {self.now_ns} without coming to rest"
@@ -95,14 +97,10 @@ class LocalBus:
         """Commit the cursor, so that the next life goes on exactly here."""
         self.journal.commit([], self._cursor())
 
-    def _next_due(self) -> int | None:
-        earliest: int | None = None
-        for seat in self._seats:
-            if seat.ports or seat.timers or seat.waiting:
-                due = seat.next_due_ns()
-                if due is not None and (earliest is None or due < earliest):
-                    earliest = due
-        return earliest
+    def _next_due_ns(self) -> int:
+        return min(
+            (seat.due_ns() for seat in self._seats if seat.ports or seat.timers or seat.waiting), default=NEVER_NS
+        )
 
     # -- recovery -----------------------------------------------------------------------------------------------
 
@@ -126,9 +124,8 @@ class LocalBus:
         for seat in self._seats:
             seat.begin(self.now_ns, self.round)
             self._words += seat.words
-        self._commit()
-        for seat in self._seats:
             seat.words = []
+        self._commit()
 
     def _rehear(self) -> None:
         """Let daemons hear recorded bars again, outputs dropped, up to the last bars that were delivered."""
@@ -159,44 +156,70 @@ class LocalBus:
     def _one_round(self) -> None:
         self.round += 1
         words, self._words = self._words, []
+        awake: list[Seat] = []
+        counts, hears = self.counts, self._hears
         for word in words:
-            self._deliver(word)
-        durable = False
+            kind = type(word.message)
+            counts[kind] += 1
+            if word.to is None and kind in hears:
+                for seat, handler in hears[kind]:
+                    if not seat.inbox:
+                        awake.append(seat)
+                    seat.inbox.append((handler, word))
+                if kind is BarsClosed:
+                    self.md_seq = word.message.md_seq  # type: ignore[attr-defined]
+            else:
+                self._deliver_to_one(word, awake)
+        if self._due_ns <= self.now_ns:
+            self._wake_due(awake)
+        if len(awake) > 1:
+            awake.sort(key=SEAT_NAME)
+        self._listen(awake)
+
+    def _wake_due(self, awake: list[Seat]) -> None:
         for seat in self._seats:
-            seat.hear(self.now_ns, self.round)
+            if (seat.ports or seat.timers or seat.waiting) and seat.due_ns() <= self.now_ns:
+                seat.is_due = True
+                if not seat.inbox:
+                    awake.append(seat)
+
+    def _listen(self, awake: list[Seat]) -> None:
+        """Let the daemons run that hear or have something due, and commit what must last before it is told."""
+        must_commit = look_again = False
+        for seat in awake:
+            look_again |= seat.hear(self.now_ns, self.round)
             if seat.words:
                 self._words += seat.words
+                seat.words = []
             if seat.durable or seat.commands:
-                durable = True
-        if durable:
+                must_commit = True
+        if must_commit:
             self._commit()
-        for seat in self._seats:
-            seat.words = []
+        if must_commit or look_again:
+            self._due_ns = self._next_due_ns()
 
-    def _deliver(self, word: Heard) -> None:
+    def _deliver_to_one(self, word: Heard, awake: list[Seat]) -> None:
+        """Deliver a request to its owner, or a reply to who asked; an event that nobody hears is dropped."""
         message = word.message
-        kind = type(message)
-        self.counts[kind] += 1
-        if word.to is not None:
-            self._deliver_to_one(word)
-        elif isinstance(message, Request):
-            owner = self._owners[kind]
-            owner.inbox.append((lambda _message, now_ns: owner.answer(word, self.round, now_ns), word))
-        else:
-            if kind is BarsClosed:
-                self.md_seq = message.md_seq
-            for seat, handler in self._hears.get(kind, ()):
-                seat.inbox.append((handler, word))
-
-    def _deliver_to_one(self, word: Heard) -> None:
         if word.to == CLIENT:
             self._replies.append(word)
             return
-        seat = self.seats[str(word.to)]
-        if word.answers in seat.waiting:
-            seat.inbox.append((lambda _message, _now_ns: seat.reply_came(word, self.round), word))
-        elif type(word.message) in seat.hearers:
-            seat.inbox.append((seat.hearers[type(word.message)], word))
+        if isinstance(message, Request):
+            seat = self._owners[type(message)]
+            handler: Callable[[Any, int], Any] = partial(seat.answer, word, self.round)
+        elif word.to is None:
+            return
+        else:
+            seat = self.seats[word.to]
+            if word.answers in seat.waiting:
+                handler = partial(seat.reply_came, word, self.round)
+            elif isinstance(message, Event) and type(message) in seat.hearers:
+                handler = seat.hearers[type(message)]
+            else:
+                return
+        if not seat.inbox:
+            awake.append(seat)
+        seat.inbox.append((handler, word))
 
     def _commit(self) -> None:
         """Make the round's durable events, cursor and outbox durable; only then carry out its commands."""

@@ -1,11 +1,15 @@
 """A seat: one daemon on a bus, with its handlers, its ports, and what it has said in this round."""
 
 from collections.abc import Callable, Generator
+from types import GeneratorType
 from typing import Any, NamedTuple
 
 from lct.daemon import Ask, Daemon, Do, Later, Never, NoReply, Said, answerers, hearers
 from lct.messages.base import Event, Message
 from lct.ports.base import TimedPort
+
+NEVER_NS = 2**63 - 1
+"""A time that does not come."""
 
 
 class Heard(NamedTuple):
@@ -50,22 +54,33 @@ class Seat:
         self.timers: dict[str, Later] = {}
         self.waiting: dict[str, Waiting] = {}
         self.heard_count = 0
+        self.is_due = False
+        self.times_changed = False
 
-    def hear(self, now_ns: int, round_: int) -> None:
-        """Run the handlers of the inbox, then those of the ports' due results, then those of the due timers."""
-        if self.inbox:
-            inbox, self.inbox = self.inbox, []
-            self.heard_count += len(inbox)
-            for handler, heard in inbox:
-                said = handler(heard.message, now_ns)
-                if said is not None:
-                    self._take(said, heard, round_)
+    def hear(self, now_ns: int, round_: int) -> bool:
+        """Run the handlers of the inbox, then those of the ports' due results, then those of the due timers.
+
+        Return whether what is due next may have changed.
+        """
+        inbox, self.inbox = self.inbox, []
+        self.heard_count += len(inbox)
+        for handler, heard in inbox:
+            said = handler(heard.message, now_ns)
+            if said is not None:
+                self._take(said, heard, round_)
+        changed = self.is_due or self.times_changed
+        if self.is_due:
+            self._hear_due(now_ns, round_)
+        self.is_due = self.times_changed = False
+        return changed
+
+    def _hear_due(self, now_ns: int, round_: int) -> None:
         for port in self.ports:
             due = port.due_ns()
             if due is not None and due <= now_ns:
                 for number, event in enumerate(port.results(now_ns)):
                     self._hear_one(Heard(port.role, number, event, self.name, None), now_ns, round_)
-        if self.timers:
+        if self.timers or self.waiting:
             self._ring(now_ns, round_)
 
     def _hear_one(self, heard: Heard, now_ns: int, round_: int) -> None:
@@ -87,18 +102,18 @@ class Seat:
             waiting = self.waiting.pop(key)
             self._advance(waiting.handler, waiting.heard, round_, fault=NoReply(key))
 
-    def next_due_ns(self) -> int | None:
-        """Return when the next port result, timer or deadline of this daemon is due."""
-        earliest: int | None = None
+    def due_ns(self) -> int:
+        """Return when the next port result, timer or deadline of this daemon is due, NEVER_NS if there is none."""
+        earliest = NEVER_NS
         for port in self.ports:
             due = port.due_ns()
-            if due is not None and (earliest is None or due < earliest):
+            if due is not None and due < earliest:
                 earliest = due
-        if self.timers or self.waiting:
-            times = [timer.at_ns for timer in self.timers.values()]
-            times += [w.deadline_ns for w in self.waiting.values() if w.deadline_ns is not None]
-            if times and (earliest is None or min(times) < earliest):
-                earliest = min(times)
+        for timer in self.timers.values():
+            earliest = min(earliest, timer.at_ns)
+        for waiting in self.waiting.values():
+            if waiting.deadline_ns is not None:
+                earliest = min(earliest, waiting.deadline_ns)
         return earliest
 
     def begin(self, now_ns: int, round_: int) -> None:
@@ -110,10 +125,10 @@ class Seat:
         said = self.hearers[type(message)](message, now_ns)  # type: ignore[index]
         return [thing for thing in said or () if isinstance(thing, Event) and not thing.durable]
 
-    def answer(self, request: Heard, round_: int, now_ns: int) -> None:
+    def answer(self, request: Heard, round_: int, _message: Message, now_ns: int) -> None:
         """Run the answerer of a request; its reply goes to the asker alone."""
         result = self.answerers[type(request.message)](request.message, now_ns)  # type: ignore[index]
-        reply = self._drain(result, request, round_) if isinstance(result, Generator) else result
+        reply = self._drain(result, request, round_) if type(result) is GeneratorType else result
         self._reply(reply, request)
 
     def _drain(self, handler: Generator[Said, Any, Any], heard: Heard, round_: int) -> Any:
@@ -129,7 +144,7 @@ class Seat:
         self.words.append(Heard(self.name, len(self.words), reply, request.speaker, request.answers))
 
     def _take(self, said: Any, heard: Heard, round_: int) -> None:
-        if isinstance(said, Generator) and not self.daemon.durable:
+        if type(said) is GeneratorType and not self.daemon.durable:
             self._advance(said, heard, round_)
             return
         for thing in said:
@@ -150,6 +165,7 @@ class Seat:
                 if type(thing) is Ask:
                     key = f"{self.name}:{round_}:{len(self.words)}"
                     self.waiting[key] = Waiting(handler, heard, thing.deadline_ns)
+                    self.times_changed = True
                     self.words.append(Heard(self.name, len(self.words), thing.request, None, key))
                     return
                 self._say(thing, heard, round_)
@@ -157,7 +173,7 @@ class Seat:
         except StopIteration:
             return
 
-    def reply_came(self, heard: Heard, round_: int) -> None:
+    def reply_came(self, heard: Heard, round_: int, _message: Message, now_ns: int) -> None:
         """Give a reply to the handler that waits for it; a reply that nobody waits for is too late and dropped."""
         waiting = self.waiting.pop(heard.answers or "", None)
         if waiting is not None:
@@ -176,7 +192,9 @@ class Seat:
             words.append(Heard(self.name, len(words), thing.request, None, f"{self.name}:{round_}:{len(words)}"))
         elif type(thing) is Later:
             self.timers[thing.id] = thing
+            self.times_changed = True
         elif type(thing) is Never:
             self.timers.pop(thing.id, None)
+            self.times_changed = True
         else:
             raise AssertionError(f"{self.name} yielded {thing!r}, which is nothing that can be said")
