@@ -98,9 +98,12 @@ class LocalBus:
         self.journal.commit([], self._cursor())
 
     def _next_due_ns(self) -> int:
-        return min(
-            (seat.due_ns() for seat in self._seats if seat.ports or seat.timers or seat.waiting), default=NEVER_NS
-        )
+        earliest = NEVER_NS
+        for seat in self._seats:
+            if seat.ports or seat.timers or seat.waiting:
+                due = seat.due_ns()
+                earliest = min(earliest, due)
+        return earliest
 
     # -- recovery -----------------------------------------------------------------------------------------------
 
@@ -156,13 +159,15 @@ class LocalBus:
     def _one_round(self) -> None:
         self.round += 1
         words, self._words = self._words, []
+        if len(words) == 1 and words[0].to is None and self._due_ns > self.now_ns:
+            self._one_word(words[0])
+            return
         awake: list[Seat] = []
-        counts, hears = self.counts, self._hears
         for word in words:
             kind = type(word.message)
-            counts[kind] += 1
-            if word.to is None and kind in hears:
-                for seat, handler in hears[kind]:
+            self.counts[kind] += 1
+            if word.to is None and kind in self._hears:
+                for seat, handler in self._hears[kind]:
                     if not seat.inbox:
                         awake.append(seat)
                     seat.inbox.append((handler, word))
@@ -174,7 +179,48 @@ class LocalBus:
             self._wake_due(awake)
         if len(awake) > 1:
             awake.sort(key=SEAT_NAME)
-        self._listen(awake)
+        must_commit = look_again = False
+        for seat in awake:
+            look_again |= seat.hear(self.now_ns, self.round)
+            must_commit |= self._collect(seat)
+        self._end_round(must_commit=must_commit, look_again=look_again)
+
+    def _one_word(self, word: Heard) -> None:
+        """Do what a round does when one event is all that was said and nothing is due, as on most rounds: at once."""
+        message = word.message
+        kind = type(message)
+        self.counts[kind] += 1
+        if kind is BarsClosed:
+            self.md_seq = message.md_seq  # type: ignore[attr-defined]
+        elif kind in self._owners:
+            awake: list[Seat] = []
+            self._deliver_to_one(word, awake)
+            awake[0].hear(self.now_ns, self.round)
+            self._end_round(must_commit=self._collect(awake[0]), look_again=True)
+            return
+        must_commit = look_again = False
+        for seat, handler in self._hears.get(kind, ()):
+            said = handler(message, self.now_ns)
+            if said is not None:
+                seat.take(said, word, self.round)
+                look_again |= seat.times_changed
+                must_commit |= self._collect(seat)
+        if must_commit or look_again:
+            self._end_round(must_commit=must_commit, look_again=look_again)
+
+    def _collect(self, seat: Seat) -> bool:
+        """Take what a seat has said into the round's words; return whether there is something to commit."""
+        if seat.words:
+            self._words += seat.words
+            seat.words = []
+        return bool(seat.durable or seat.commands)
+
+    def _end_round(self, *, must_commit: bool, look_again: bool) -> None:
+        """Commit what must last before it is told, and look when the next thing is due."""
+        if must_commit:
+            self._commit()
+        if must_commit or look_again:
+            self._due_ns = self._next_due_ns()
 
     def _wake_due(self, awake: list[Seat]) -> None:
         for seat in self._seats:
@@ -182,21 +228,6 @@ class LocalBus:
                 seat.is_due = True
                 if not seat.inbox:
                     awake.append(seat)
-
-    def _listen(self, awake: list[Seat]) -> None:
-        """Let the daemons run that hear or have something due, and commit what must last before it is told."""
-        must_commit = look_again = False
-        for seat in awake:
-            look_again |= seat.hear(self.now_ns, self.round)
-            if seat.words:
-                self._words += seat.words
-                seat.words = []
-            if seat.durable or seat.commands:
-                must_commit = True
-        if must_commit:
-            self._commit()
-        if must_commit or look_again:
-            self._due_ns = self._next_due_ns()
 
     def _deliver_to_one(self, word: Heard, awake: list[Seat]) -> None:
         """Deliver a request to its owner, or a reply to who asked; an event that nobody hears is dropped."""
@@ -223,11 +254,11 @@ class LocalBus:
 
     def _commit(self) -> None:
         """Make the round's durable events, cursor and outbox durable; only then carry out its commands."""
-        facts = []
+        facts: list[Fact] = []
         for seat in self._seats:
-            for event, ref in seat.durable:
-                facts.append(Fact(seat.name, ref, tag_of(type(event)), encode(event)))
-            seat.durable = []
+            if seat.durable:
+                facts += seat.durable
+                seat.durable = []
         self.journal.commit(facts, self._cursor())
         for seat in self._seats:
             if seat.commands:

@@ -4,15 +4,18 @@ from collections.abc import Callable, Generator
 from types import GeneratorType
 from typing import Any, NamedTuple
 
+import msgspec
+
 from lct.daemon import Ask, Daemon, Do, Later, Never, NoReply, Said, answerers, hearers
-from lct.messages.base import Event, Message
+from lct.messages.base import Event, Message, encode, tag_of
 from lct.ports.base import TimedPort
+from lct.store.journal import Fact
 
 NEVER_NS = 2**63 - 1
 """A time that does not come."""
 
 
-class Heard(NamedTuple):
+class Heard(msgspec.Struct, gc=False):
     """A message on its way: who said it as the n-th thing in its round, to whom, and which request it answers."""
 
     speaker: str
@@ -20,13 +23,6 @@ class Heard(NamedTuple):
     message: Message
     to: str | None
     answers: str | None
-
-
-class Spoken(NamedTuple):
-    """A durable event, and the reference of what made the daemon say it."""
-
-    event: Event
-    heard_ref: str
 
 
 class Waiting(NamedTuple):
@@ -49,7 +45,7 @@ class Seat:
         self.answerers = answerers(daemon)
         self.inbox: list[tuple[Callable[[Any, int], Any], Heard]] = []
         self.words: list[Heard] = []
-        self.durable: list[Spoken] = []
+        self.durable: list[Fact] = []
         self.commands: list[Do] = []
         self.timers: dict[str, Later] = {}
         self.waiting: dict[str, Waiting] = {}
@@ -67,7 +63,7 @@ class Seat:
         for handler, heard in inbox:
             said = handler(heard.message, now_ns)
             if said is not None:
-                self._take(said, heard, round_)
+                self.take(said, heard, round_)
         changed = self.is_due or self.times_changed
         if self.is_due:
             self._hear_due(now_ns, round_)
@@ -89,7 +85,7 @@ class Seat:
         self.heard_count += 1
         said = handler(heard.message, now_ns)
         if said is not None:
-            self._take(said, heard, round_)
+            self.take(said, heard, round_)
 
     def _ring(self, now_ns: int, round_: int) -> None:
         due = sorted((timer for timer in self.timers.values() if timer.at_ns <= now_ns), key=lambda t: (t.at_ns, t.id))
@@ -109,16 +105,15 @@ class Seat:
             due = port.due_ns()
             if due is not None and due < earliest:
                 earliest = due
-        for timer in self.timers.values():
-            earliest = min(earliest, timer.at_ns)
-        for waiting in self.waiting.values():
-            if waiting.deadline_ns is not None:
-                earliest = min(earliest, waiting.deadline_ns)
+        if self.timers or self.waiting:
+            times = [timer.at_ns for timer in self.timers.values()]
+            times += [waiting.deadline_ns for waiting in self.waiting.values() if waiting.deadline_ns is not None]
+            earliest = min([earliest, *times])
         return earliest
 
     def begin(self, now_ns: int, round_: int) -> None:
         """Let a fresh life say and do again what it must."""
-        self._take(self.daemon.recovered(now_ns), Heard("recovery", 0, Event(), self.name, None), round_)
+        self.take(self.daemon.recovered(now_ns), Heard("recovery", 0, Event(), self.name, None), round_)
 
     def replies_of(self, message: Message, now_ns: int) -> list[Message]:
         """Let the daemon hear a message once more and return what it would tell all; nothing else comes of it."""
@@ -143,7 +138,8 @@ class Seat:
         assert isinstance(reply, Event), f"{self.name} answered {type(request.message).__name__} with {reply!r}"
         self.words.append(Heard(self.name, len(self.words), reply, request.speaker, request.answers))
 
-    def _take(self, said: Any, heard: Heard, round_: int) -> None:
+    def take(self, said: Any, heard: Heard, round_: int) -> None:
+        """Take what a handler gave back on hearing something, one thing after the other."""
         if type(said) is GeneratorType and not self.daemon.durable:
             self._advance(said, heard, round_)
             return
@@ -180,16 +176,21 @@ class Seat:
             self._advance(waiting.handler, waiting.heard, round_, reply=heard.message)
 
     def _say(self, thing: Said, heard: Heard, round_: int) -> None:
-        words = self.words
         if isinstance(thing, Event):
             if thing.durable:
                 self.daemon.apply(thing)
-                self.durable.append(Spoken(thing, f"{heard.speaker}:{round_ - 1}:{heard.n}"))
-            words.append(Heard(self.name, len(words), thing, None, None))
-        elif type(thing) is Do:
+                ref = f"{heard.speaker}:{round_ - 1}:{heard.n}"
+                self.durable.append(Fact(self.name, ref, tag_of(type(thing)), encode(thing)))
+            self.words.append(Heard(self.name, len(self.words), thing, None, None))
+        else:
+            self._want(thing, round_)
+
+    def _want(self, thing: Said, round_: int) -> None:
+        if type(thing) is Do:
             self.commands.append(thing)
         elif type(thing) is Ask:
-            words.append(Heard(self.name, len(words), thing.request, None, f"{self.name}:{round_}:{len(words)}"))
+            n = len(self.words)
+            self.words.append(Heard(self.name, n, thing.request, None, f"{self.name}:{round_}:{n}"))
         elif type(thing) is Later:
             self.timers[thing.id] = thing
             self.times_changed = True
