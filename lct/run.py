@@ -1,10 +1,9 @@
 """The composition root: the only place where concrete parts meet, and where a mode is chosen, as a choice of parts."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -35,8 +34,6 @@ from lct.ports.strategy import Strategy
 from lct.ports.tape import TapePort
 from lct.store.journal import DigestJournal, Journal
 from lct.store.sqlite import ReadJournal, SqliteJournal
-from plugins.exchanges._paper_books import PaperBooks
-from plugins.exchanges.paper import Paper
 
 ReplyT = TypeVar("ReplyT", bound=Event)
 
@@ -111,7 +108,8 @@ class Parts:
     strategies: list[Strategy]
     settings: Settings
     journal: Journal
-    exchange: Callable[[Tape, tuple[Instrument, ...], Costs, dict[str, Decimal]], Exchange]
+    folder: Path | None
+    """Where the venue may keep its own account; None keeps nothing."""
     install_id: str
 
 
@@ -141,7 +139,8 @@ def assemble(parts: Parts) -> House:
         raise ConfigError(f"all symbols of a house must share their quote; these have {', '.join(quotes)}")
     costs = settings.house.costs
     cost_rate = costs.fee_rate + costs.worsening
-    exchange = parts.exchange(tape, instruments, costs, {quotes[0]: settings.house.cash})
+    venue: type[Exchange] = catalog.load("exchanges", settings.house.exchange)
+    exchange = venue.open(tape, instruments, costs, {quotes[0]: settings.house.cash}, parts.folder)
     identity = Identity(parts.install_id, settings.house.venue, settings.house.account)
     daemons = [
         MarketData(),
@@ -192,9 +191,7 @@ def open_house(home: Path, settings: Settings) -> House:
     journal = SqliteJournal(folder / "house.db", synchronous="NORMAL")
     try:
         _keep_or_compare(folder / "house.json", settings.house)
-        books = PaperBooks(folder / "paper.db")
-        parts = Parts(made, _strategies(settings), settings, journal, partial(Paper, books=books), install_id(home))
-        return assemble(parts)
+        return assemble(Parts(made, _strategies(settings), settings, journal, folder, install_id(home)))
     except BaseException:
         journal.close()
         raise
@@ -211,13 +208,13 @@ def read_house(home: Path, settings: Settings) -> House:
     kept = _kept(folder / "house.json")
     settings = msgspec.structs.replace(settings, house=kept)
     journal = ReadJournal(folder / "house.db")
-    return assemble(Parts(feed(kept), _strategies(settings), settings, journal, Paper, install_id(home)))
+    return assemble(Parts(feed(kept), _strategies(settings), settings, journal, None, install_id(home)))
 
 
 def rehearse(settings: Settings, made: Feed) -> tuple[House, DigestJournal]:
     """Return a house over a feed that leaves nothing behind but the digest of its journal: a backtest."""
     journal = DigestJournal()
-    return assemble(Parts(made, _strategies(settings), settings, journal, Paper, "backtest")), journal
+    return assemble(Parts(made, _strategies(settings), settings, journal, None, "backtest")), journal
 
 
 def _strategies(settings: Settings) -> list[Strategy]:

@@ -2,9 +2,13 @@
 
 from abc import ABC, abstractmethod
 from decimal import Decimal
-from typing import ClassVar
+from pathlib import Path
+from typing import ClassVar, Self
 
+from lct.domain.instruments import Instrument
+from lct.domain.matching import Costs
 from lct.domain.orders import Order
+from lct.domain.tape import Tape
 from lct.messages.base import Command, Event
 from lct.messages.exchange import Account, Cancel, Cancelled, Look, Place, Placed, PlaceRefused, Traded
 
@@ -21,6 +25,18 @@ class Exchange(ABC):
     idempotent_forever: ClassVar[bool] = False
     """Whether the same Place under the same client order id never trades twice, however late it is repeated."""
     given: int
+
+    @classmethod
+    @abstractmethod
+    def open(
+        cls,
+        tape: Tape,
+        instruments: tuple[Instrument, ...],
+        costs: Costs,
+        deposits: dict[str, Decimal],
+        folder: Path | None = None,
+    ) -> Self:
+        """Open the account: as it was left in `folder`, else holding `deposits`; without a folder nothing is kept."""
 
     @abstractmethod
     def due_ns(self) -> int | None:

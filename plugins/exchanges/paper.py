@@ -3,6 +3,8 @@
 import heapq
 from bisect import insort
 from decimal import Decimal
+from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -64,6 +66,18 @@ class Paper(Exchange):
         self._reported: list[tuple[int, int, Event]] = []
         if books is not None:
             self._load(books)
+
+    @classmethod
+    def open(
+        cls,
+        tape: Tape,
+        instruments: tuple[Instrument, ...],
+        costs: Costs,
+        deposits: dict[str, Decimal],
+        folder: Path | None = None,
+    ) -> Self:
+        """Open the account that is kept in paper.db of a folder, or one in memory."""
+        return cls(tape, instruments, costs, deposits, PaperBooks(folder / "paper.db") if folder else None)
 
     # -- the port -----------------------------------------------------------------------------------------------
 
