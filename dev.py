@@ -265,13 +265,15 @@ def fmt(words: list[str]) -> int:
 
 
 def bench(words: list[str]) -> int:
-    """Run the benchmarks, or those named: `bench journal` is benchmarks/bench_journal.py."""
+    """Run the benchmarks, or those named: `bench backtest --days 30` runs benchmarks/bench_backtest.py --days 30."""
+    options = next((i for i, word in enumerate(words) if word.startswith("-")), len(words))
+    words, passed = words[:options], words[options:]
     found = {path.stem[len("bench_") :]: path for path in sorted((ROOT / "benchmarks").glob("bench_*.py"))}
     for name in words:
         if name not in found:
             raise SetupError(f"no benchmark named '{name}'; there are: {', '.join(found) or 'none'}")
     python = ensure_environment()
-    return max([run([python, found[name]]) for name in words or found], default=0)
+    return max([run([python, found[name], *passed]) for name in words or found], default=0)
 
 
 def lock(words: list[str]) -> int:
