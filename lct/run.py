@@ -168,6 +168,12 @@ def journal_folder(home: Path, house: HouseConfig) -> Path:
     return home / "journal" / f"{house.mode}-{house.venue}-{house.account}"
 
 
+def kept_house(home: Path, house: HouseConfig) -> HouseConfig | None:
+    """Return what the house of this (mode, venue, account) was first started with, None where it never was."""
+    path = journal_folder(home, house) / "house.json"
+    return _kept(path) if path.exists() else None
+
+
 def install_id(home: Path) -> str:
     """Return the random 128 bits that tell this installation's orders from all others', made on first use."""
     path = home / "install_id"

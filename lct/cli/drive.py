@@ -1,0 +1,100 @@
+"""Drive: runs a house of a home bar by bar, stops between rounds when asked to, and tells how it stands."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lct.run import House, HouseConfig
+
+CHUNK_BARS = 50
+CHUNK_SECONDS = 0.1
+
+
+def private() -> None:
+    """Close what this process writes to everyone else."""
+    os.umask(0o077)
+
+
+@contextmanager
+def interruptions() -> Iterator[Callable[[], bool]]:
+    """Note Ctrl-C instead of breaking off; yields what tells whether it came."""
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield lambda: bool(came)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def drive(house: "House", until: int, on_done: Callable[[int], None], speed: float | None = None) -> bool:
+    """Run a house to the bars number `until` and commit where it stands; False where Ctrl-C came first.
+
+    `on_done` hears the number of the last bars now and then; `speed` is in replayed seconds a second, None for all.
+    """
+    with interruptions() as interrupted:
+        chunk = CHUNK_BARS
+        if speed is not None:
+            chunk = max(1, int(speed * CHUNK_SECONDS * 1e9 / house.tape.step_ns))
+        began, first = _seconds(), house.bus.md_seq
+        while house.bus.md_seq < until and not interrupted():
+            house.bus.run(until_md_seq=min(house.bus.md_seq + chunk, until))
+            on_done(house.bus.md_seq)
+            if speed is not None:
+                played = (house.bus.md_seq - first) * house.tape.step_ns / 1e9
+                _wait(began + played / speed, interrupted)
+        if house.bus.md_seq >= len(house.tape):
+            house.bus.run()  # what the last bars caused, and is due after them
+        house.bus.checkpoint()
+        return house.bus.md_seq >= until
+
+
+def _seconds() -> float:
+    from lct.clock import monotonic_ns
+
+    return monotonic_ns() / 1e9
+
+
+def _wait(until: float, interrupted: Callable[[], bool]) -> None:
+    import time
+
+    while (left := until - _seconds()) > 0 and not interrupted():
+        time.sleep(min(left, CHUNK_SECONDS))
+
+
+def summary(house: "House", path: Path, first: int) -> dict[str, Any]:
+    """Return how a house stands, in the shape that `lct run --json` prints; `first` is where this run began."""
+    from lct.cli.records import count_by_type
+    from lct.clock import rfc3339
+    from lct.messages.portfolio import GetPositions, GetProfit
+
+    profit, positions = house.ask(GetProfit()), house.ask(GetPositions()).positions
+    return {
+        "cycles": house.bus.md_seq - first,
+        "md_seq": house.bus.md_seq,
+        "time": rfc3339(house.bus.now_ns),
+        "equity": profit.equity,
+        "profit": None if profit.equity is None else profit.equity - profit.deposits,
+        "orders": count_by_type(path).get("execution.order_intended", 0),
+        "fills": profit.fills,
+        "open_positions": len(positions),
+        "finished": house.bus.md_seq >= len(house.tape),
+    }
+
+
+def books_balance(house: "House") -> bool:
+    """Whether the ledger's trial balance is zero, and its totals are the venue's own, asset by asset."""
+    from lct.messages.portfolio import GetBalances
+
+    balances = house.ask(GetBalances())
+    return not any(balances.trial.values()) and balances.totals == house.exchange.balances()
+
+
+def journal_file(home: Path, house: "HouseConfig") -> Path:
+    """Return the journal of a house."""
+    from lct.run import journal_folder
+
+    return journal_folder(home, house) / "house.db"

@@ -1,0 +1,126 @@
+"""`lct execution`: orders and fills, and why each order is where it is."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lct.cli import options as o
+from lct.cli.output import print_rows, write_csv
+
+if TYPE_CHECKING:
+    from lct.domain.orders import Order
+    from lct.run import Settings
+
+app = typer.Typer(name="execution", no_args_is_help=True, add_completion=False)
+
+SHOWN = ("created_at", "symbol", "side", "type", "amount", "price", "filled", "average_price", "status", "strategy")
+FILLS = ("time", "symbol", "side", "amount", "price", "fee", "fee_asset", "strategy", "client_order_id", "trade_id")
+
+
+@app.callback()
+def execution() -> None:
+    """Orders and fills of the last run. Example: lct execution orders"""
+
+
+@app.command()
+def orders(
+    every: Annotated[bool, typer.Option("--all", help="Every order of the journal, not only those still kept.")] = False,
+    last: o.Last = None,
+    config: o.ConfigDir = None,
+    account: o.Account = None,
+    json: o.Json = False,
+) -> None:
+    """Show the live orders and those lately over, oldest first.
+
+    price is the limit of an order, or the price that triggers a stop; a market order has none.
+
+    Example: lct execution orders --last 10 --json
+    """
+    from lct.cli.settings import configured
+
+    settings = configured(config, account)
+    found = _every(settings) if every else _kept(settings)
+    rows = [order_row(order, settings.house.venue) for order in found[-(last or 0) :]]
+    print_rows(rows, json=json, columns=(*SHOWN, "reason"), none="no orders yet")
+
+
+@app.command()
+def fills(
+    last: o.Last = None,
+    config: o.ConfigDir = None,
+    account: o.Account = None,
+    csv: o.Csv = None,
+    json: o.Json = False,
+) -> None:
+    """Show the fills of the journal, oldest first.
+
+    Example: lct execution fills --last 10 --csv fills.csv
+    """
+    from lct.cli.records import fills as journaled
+    from lct.cli.settings import configured
+
+    rows = [_fill_row(fill) for fill in journaled(_journal(configured(config, account)))[-(last or 0) :]]
+    if csv is not None:
+        write_csv(csv, FILLS, rows)
+    print_rows(rows, json=json, columns=FILLS, none="no fills yet")
+
+
+def order_row(order: "Order", venue: str) -> dict[str, Any]:
+    """Return an order in the shape that `--json` prints."""
+    from lct.clock import rfc3339
+
+    return {
+        "client_order_id": order.client_order_id,
+        "venue_order_id": order.venue_order_id,
+        "venue": venue,
+        "symbol": order.symbol,
+        "side": order.side.value,
+        "type": order.type.value,
+        "amount": order.amount,
+        "price": order.stop_price if order.price is None else order.price,
+        "filled": order.filled,
+        "average_price": order.average_price,
+        "status": order.state.value,
+        "strategy": order.book,
+        "created_at": rfc3339(order.created_ns),
+        "reason": order.reason,
+    }
+
+
+def _fill_row(fill: Any) -> dict[str, Any]:
+    from lct.clock import rfc3339
+
+    return {
+        "time": rfc3339(fill.time_ns),
+        "symbol": fill.symbol,
+        "side": fill.side.value,
+        "amount": fill.amount,
+        "price": fill.price,
+        "fee": fill.fee,
+        "fee_asset": fill.fee_asset,
+        "strategy": fill.book,
+        "client_order_id": fill.client_order_id,
+        "trade_id": fill.trade_id,
+    }
+
+
+def _kept(settings: "Settings") -> list["Order"]:
+    from lct.config import home
+    from lct.messages.execution import GetOrders
+    from lct.run import read_house
+
+    return read_house(home(), settings).ask(GetOrders()).orders
+
+
+def _every(settings: "Settings") -> list["Order"]:
+    from lct.cli.records import all_orders
+
+    return all_orders(_journal(settings))
+
+
+def _journal(settings: "Settings") -> Path:
+    from lct.cli.drive import journal_file
+    from lct.config import home
+
+    return journal_file(home(), settings.house)

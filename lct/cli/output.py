@@ -1,0 +1,167 @@
+"""Output: data to stdout as tables or JSON, talk to stderr, and every foreign string cleaned on its way."""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+CELL_WIDTH = 120
+LINE_WIDTH = 2_000
+MARKS_MAX = 2
+PIPE_WIDTH = 10_000
+DROPPED = {"Cc", "Cf", "Cn", "Co", "Cs"}
+SPACES = {"Zl", "Zp", "Zs"}
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True)
+class Manners:
+    """How to behave on this terminal."""
+
+    quiet: bool = False
+
+
+def clean(text: str, width: int = CELL_WIDTH) -> str:
+    """Return foreign text as a terminal may see it: NFKC, no control, format or private characters, cut to `width`.
+
+    That leaves no escape sequence, no link, no turned text direction and nothing invisible.
+    """
+    kept: list[str] = []
+    marks = 0
+    for letter in unicodedata.normalize("NFKC", text[: 4 * width].replace("\n", " ")):
+        kind = unicodedata.category(letter)
+        marks = marks + 1 if kind in {"Mn", "Me"} else 0
+        if kind in SPACES:
+            kept.append(" ")
+        elif kind not in DROPPED and marks <= MARKS_MAX:
+            kept.append(letter)
+    cut = "".join(kept)
+    return cut if len(cut) <= width else f"{cut[: width - 1]}…"
+
+
+def say(text: str, manners: Manners) -> None:
+    """Tell something on stderr, unless nobody wants to hear it."""
+    if not manners.quiet:
+        print(clean(text, LINE_WIDTH), file=sys.stderr)
+
+
+def as_json(value: Any) -> Any:
+    """Return a value as JSON holds it: money as plain text, everything else as it is."""
+    if isinstance(value, Decimal):
+        from lct.domain.money import plain
+
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    return value
+
+
+def print_json(value: Any) -> None:
+    """Print one document."""
+    print(json.dumps(as_json(value), indent=2, allow_nan=False))
+
+
+def print_json_lines(rows: Iterable[Any]) -> None:
+    """Print one document a line."""
+    for row in rows:
+        print(json.dumps(as_json(row), allow_nan=False))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, columns: Sequence[str], none: str) -> None:
+    """Print rows as one JSON array, or as a table of some columns; `none` is said (on stderr) where there are none."""
+    if json:
+        print_json(list(rows))
+    elif rows:
+        print_table(columns, [[row[column] for column in columns] for row in rows])
+    else:
+        print(none, file=sys.stderr)
+
+
+def print_facts(facts: Mapping[str, Any], *, json: bool) -> None:
+    """Print named values as one JSON object, or one a line."""
+    if json:
+        print_json(facts)
+    else:
+        print_table(("", ""), [[name.replace("_", " "), value] for name, value in facts.items()], head=False)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, head: bool = True) -> None:
+    """Print a table: numbers to the right; as wide as it must be where stdout is no terminal."""
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD if head else None, show_header=head, show_edge=False, pad_edge=False)
+    for column in columns:
+        table.add_column(Text(column.replace("_", " ")), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value), justify="right" if head and _is_number(value) else "left") for value in row))
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    Console(width=width, highlight=False, markup=False, emoji=False).print(table)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Decimal | int | float) and not isinstance(value, bool)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        return clean(", ".join(str(item) for item in value))
+    if isinstance(value, Mapping):
+        return clean(json.dumps(as_json(value)))
+    return clean(str(as_json(value)))
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write rows as CSV, whole or not at all; a text that a spreadsheet would take for a formula gets a `'`."""
+    import csv
+
+    from lct.formats.rows import replace_whole
+
+    def fill(part: Path) -> None:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            lines = csv.writer(file, lineterminator="\n")
+            lines.writerow(columns)
+            lines.writerows([_csv_cell(row[column]) for column in columns] for row in rows)
+
+    replace_whole(path, fill)
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(FORMULA) else value
+    return "" if value is None else as_json(value)
+
+
+@contextmanager
+def progress(label: str, total: int, manners: Manners) -> Iterator[Callable[[int], None]]:
+    """Show a bar on stderr, where that is a terminal, with the rate and the time left; yields what moves it."""
+    if manners.quiet or not sys.stderr.isatty():
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(label, total=total, rate="")
+
+        def move(done: int) -> None:
+            speed = bar.tasks[0].speed
+            bar.update(task, completed=done, total=max(total, done), rate=f"{speed:,.0f}/s" if speed else "")
+
+        yield move

@@ -1,0 +1,115 @@
+"""`lct portfolio`: what we hold, own and made, as the ledger of the last run tells."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from lct.cli import options as o
+from lct.cli.output import print_facts, print_rows, write_csv
+
+if TYPE_CHECKING:
+    from lct.run import House
+
+app = typer.Typer(name="portfolio", no_args_is_help=True, add_completion=False)
+
+POSITIONS = (
+    "symbol",
+    "amount",
+    "average_price",
+    "mark_price",
+    "unrealized_profit",
+    "realized_profit",
+    "strategy",
+)
+
+
+@app.callback()
+def portfolio() -> None:
+    """What we hold, own and made. Example: lct portfolio positions"""
+
+
+@app.command()
+def positions(config: o.ConfigDir = None, account: o.Account = None, csv: o.Csv = None, json: o.Json = False) -> None:
+    """Show the open positions, one line for each symbol and strategy.
+
+    realized_profit is before fees; the table shows them beside it.
+
+    Example: lct portfolio positions --json
+    """
+    from lct.messages.portfolio import GetPositions
+
+    lines = _house(config, account).ask(GetPositions()).positions
+    columns = POSITIONS if json else (*POSITIONS, "fees")
+    rows = [{column: getattr(line, column) for column in columns} for line in lines]
+    if csv is not None:
+        write_csv(csv, columns, rows)
+    print_rows(rows, json=json, columns=columns, none="no open positions")
+
+
+@app.command()
+def balances(config: o.ConfigDir = None, account: o.Account = None, csv: o.Csv = None, json: o.Json = False) -> None:
+    """Show what is ours, asset by asset, positions included.
+
+    Example: lct portfolio balances
+    """
+    from lct.messages.portfolio import GetBalances
+
+    totals = _house(config, account).ask(GetBalances()).totals
+    rows = [{"asset": asset, "total": total} for asset, total in totals.items()]
+    if csv is not None:
+        write_csv(csv, ("asset", "total"), rows)
+    print_rows(rows, json=json, columns=("asset", "total"), none="nothing is ours yet")
+
+
+@app.command()
+def pnl(config: o.ConfigDir = None, account: o.Account = None, json: o.Json = False) -> None:
+    """Show the equity and where it comes from: deposits + realized + unrealized profit - fees.
+
+    Example: lct portfolio pnl --json
+    """
+    from lct.clock import rfc3339
+    from lct.messages.portfolio import GetProfit
+
+    profit = _house(config, account).ask(GetProfit())
+    facts = {
+        "time": rfc3339(profit.time_ns),
+        "equity": profit.equity,
+        "deposits": profit.deposits,
+        "profit": None if profit.equity is None else profit.equity - profit.deposits,
+        "realized_profit": profit.realized_profit,
+        "unrealized_profit": profit.unrealized_profit,
+        "fees": profit.fees,
+        "fills": profit.fills,
+        "max_drawdown": profit.track.drawdown_max,
+    }
+    print_facts(facts, json=json)
+
+
+@app.command()
+def trades(
+    last: o.Last = None,
+    config: o.ConfigDir = None,
+    account: o.Account = None,
+    csv: o.Csv = None,
+    json: o.Json = False,
+) -> None:
+    """Show the round trips that are over, oldest first; profit is after fees.
+
+    Example: lct portfolio trades --last 20 --csv trades.csv
+    """
+    from lct.cli.backtest import TRADES, trade_rows
+    from lct.messages.portfolio import GetTrades
+
+    rows = trade_rows(_house(config, account).ask(GetTrades(last)).trades)
+    if csv is not None:
+        write_csv(csv, TRADES, rows)
+    print_rows(rows, json=json, columns=TRADES, none="no round trip is over yet")
+
+
+def _house(config: "o.ConfigDir", account: "o.Account") -> "House":
+    """Return the house of the home as of its last commit."""
+    from lct.cli.settings import configured
+    from lct.config import home
+    from lct.run import read_house
+
+    return read_house(home(), configured(config, account))

@@ -1,0 +1,102 @@
+"""`lct run`: the whole house in one process, on from where it stopped."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lct.cli import INTERRUPTED
+from lct.cli import options as o
+from lct.cli.output import Manners, print_facts, progress, say
+
+if TYPE_CHECKING:
+    from lct.cli.settings import Market, Money
+    from lct.run import Settings
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def run(
+    ctx: typer.Context,
+    cycles: Annotated[int | None, typer.Option("--cycles", min=1, help="Stop after N more timestamps.")] = None,
+    strategies: o.Strategies = None,
+    data: o.Data = None,
+    symbols: o.Symbols = None,
+    timeframe: o.Timeframe = None,
+    from_: o.From = None,
+    to: o.To = None,
+    seed: o.Seed = None,
+    days: o.Days = None,
+    cash: o.Cash = None,
+    fee: o.Fee = None,
+    spread_bps: o.Spread = None,
+    slippage_bps: o.Slippage = None,
+    participation: o.Participation = None,
+    account: o.Account = None,
+    config: o.ConfigDir = None,
+    pairs: o.Set = None,
+    json: o.Json = False,
+) -> None:
+    """Run the house on paper money, one cycle per timestamp of the bars, and keep its journal in the home.
+
+    It goes on where the last run stopped, also after a kill. The first run of an account fixes its bars, cash and
+    costs; later ones may leave those options out. Without --cycles it runs until the bars end; Ctrl-C stops it.
+
+    Example: lct run --cycles 100
+    """
+    from lct.cli.settings import Market, Money
+
+    market = Market(data, symbols, timeframe, from_, to, seed, days)
+    money = Money(cash, fee, spread_bps, slippage_bps, participation)
+    settings = _settings(config, account, market, money, tuple(pairs or ()), strategies)
+    facts, whole = _run(settings, cycles, ctx.obj)
+    print_facts(facts, json=json)
+    if not whole:
+        raise typer.Exit(INTERRUPTED)
+
+
+def _settings(
+    config: Path | None,
+    account: str | None,
+    market: "Market",
+    money: "Money",
+    pairs: tuple[str, ...],
+    strategies: tuple[str, ...] | None,
+) -> "Settings":
+    """Return the settings of the files with what the account was started with and what was typed."""
+    import msgspec
+
+    from lct.cli.settings import configured, strategies_of, traded
+    from lct.config import home
+    from lct.run import kept_house
+
+    settings = configured(config, account)
+    kept = kept_house(home(), settings.house)
+    if kept is not None:
+        settings = msgspec.structs.replace(settings, house=kept)
+    settings = traded(settings, market, money, pairs)
+    return settings if strategies is None else strategies_of(settings, strategies)
+
+
+def _run(settings: "Settings", cycles: int | None, manners: Manners) -> tuple[dict[str, Any], bool]:
+    """Run a house for some cycles; return its summary, and whether nothing broke it off."""
+    from lct.cli.drive import drive, journal_file, private, summary
+    from lct.config import ensure_home, home
+    from lct.run import open_house
+
+    private()
+    ensure_home(home())
+    house = open_house(home(), settings)
+    try:
+        first, total = house.bus.md_seq, len(house.tape)
+        until = total if cycles is None else min(first + cycles, total)
+        if first:
+            say(f"going on after {first:,} of {total:,} timestamps", manners)
+        with progress("run", until - first, manners) as move:
+            whole = drive(house, until, lambda done: move(done - first))
+        if not whole:
+            say("stopped; the same command goes on from here", manners)
+        return summary(house, journal_file(home(), settings.house), first), whole
+    finally:
+        house.bus.journal.close()
