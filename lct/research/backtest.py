@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -88,7 +87,7 @@ def _result(settings: Settings, made: Feed, house: House, journal: dict[str, str
         trades=trades,
         status=house.ask(GetTradingStatus()),
         orders=house.ask(GetOrders()),
-        manifest=Manifest(__version__, _digest_of_bars(tape), _digest_of(settings), journal, made.refused()),
+        manifest=Manifest(__version__, _digest_of_bars(tape), _digest_of_settings(settings), journal, made.refused()),
     )
 
 
@@ -96,8 +95,9 @@ def _performance(profit: Profit, trades: list[Trade], from_ns: int, end_ns: int)
     """Measure daily equities; the deepest drawdown is that of every bar, which portfolio tracked."""
     day_ns = 86_400_000_000_000
     points = {from_ns: float(profit.deposits)}
-    points |= {min(start_ns + day_ns, end_ns): equity for start_ns, equity in profit.daily}
-    points[end_ns] = float(profit.equity or ZERO)
+    # an equity at midnight is the last of the day before
+    points |= {min(start_ns + day_ns, end_ns) - 1: equity for start_ns, equity in profit.daily}
+    points[end_ns - 1] = float(profit.equity or ZERO)
     times = np.array(sorted(points), dtype=np.int64)
     equity = np.array([points[t] for t in times.tolist()])
     track = profit.track
@@ -116,5 +116,8 @@ def _digest_of_bars(tape: Tape) -> str:
     return digest.hexdigest()
 
 
-def _digest_of(settings: Any) -> str:
-    return blake2b(msgspec.json.encode(settings, order="deterministic"), digest_size=16).hexdigest()
+def _digest_of_settings(settings: Settings) -> str:
+    """Digest what was chosen; where the bars came from is left out, for `data` says which they were."""
+    house = msgspec.structs.replace(settings.house, feeds={})
+    chosen = msgspec.structs.replace(settings, house=house)
+    return blake2b(msgspec.json.encode(chosen, order="deterministic"), digest_size=16).hexdigest()
