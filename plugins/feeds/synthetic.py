@@ -101,7 +101,7 @@ class Synthetic(Feed):
     class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Which made-up market to play, and how much of it."""
 
-        seed: Annotated[int, msgspec.Meta(ge=0, lt=2**63, description="Another seed, another market.")] = 7
+        seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1, description="Another seed, another market.")] = 7
         symbols: Annotated[tuple[str, ...], msgspec.Meta(description="Pairs to play; none means all.")] = ()
         timeframe: Annotated[str, msgspec.Meta(description="1m, or anything that divides a day.")] = "1m"
         start: Annotated[dt.date, msgspec.Meta(description="First day, UTC.")] = dt.date(2024, 1, 1)
