@@ -46,14 +46,25 @@ def load(path: Path, kind: type[T], hook: Hook) -> T:
 
     Raises ConfigError, which names the file, the line where it is known, and the key.
     """
-    text = _text(path)
-    try:
-        values = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}, {_syntax_error(str(error), text)}") from None
-    except (ValueError, RecursionError, ArithmeticError):
-        raise ConfigError(f"{path}: a number is too long, or arrays are nested too deep") from None
+    text, values = _parsed(path)
     return _convert(values, kind, hook, lambda key: _place(path, text, key))
+
+
+def findings(path: Path, kind: type[msgspec.Struct], hook: Hook) -> list[str]:
+    """Return all that is wrong with a file, each as `load` would say it, and empty where it would read the file."""
+    try:
+        text, values = _parsed(path)
+        wrong = [*_unknown_keys(values, inspect.type_info(kind)), *_bad_numbers(values)]
+        if not wrong:
+            _convert(values, kind, hook, lambda key: _place(path, text, key))
+    except ConfigError as error:
+        return [str(error)]
+    return [f"{_place(path, text, key)}: {reason}" for key, reason in wrong]
+
+
+def convert(values: Any, kind: type[T], hook: Hook, where: str) -> T:
+    """Turn a table that was read already into the struct `kind`; ConfigError names `where` it stands."""
+    return _convert(values, kind, hook, lambda _key: where)
 
 
 def override(config: T, pairs: Sequence[str], hook: Hook) -> T:
@@ -104,10 +115,17 @@ def document(kind: type[msgspec.Struct], values: dict[str, Any] | None = None) -
     """
     about = (kind.__dict__.get("__doc__") or "").strip().partition("\n")[0]
     head = [*_comment(about), ""] if about else []
-    return "\n".join([*head, *_table(kind, values or {}, "")]).rstrip("\n") + "\n"
+    return "\n".join([*head, *_table(kind, values or {}, "", None)]).rstrip("\n") + "\n"
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
+def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
+    text = _text(path)
+    try:
+        return text, tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}, {_syntax_error(str(error), text)}") from None
+    except (ValueError, RecursionError, ArithmeticError):
+        raise ConfigError(f"{path}: a number is too long, or arrays are nested too deep") from None
 
 
 def _text(path: Path) -> str:
@@ -171,9 +189,6 @@ def _with(config: T, key: str, word: str, hook: Hook) -> T:
         except ConfigError as error:
             failures.append(error)
     raise failures[0]
-
-
-# --- what is wrong ---------------------------------------------------------------------------------------------------
 
 
 def _options(info: Any) -> list[Any]:
@@ -257,9 +272,6 @@ def _explain(message: str) -> tuple[str, str]:
     return key, reason[:1].lower() + reason[1:]
 
 
-# --- where it is wrong -----------------------------------------------------------------------------------------------
-
-
 def _place(path: Path, text: str, key: str) -> str:
     line = _line_of(text, key)
     return f"{path}, line {line}" if line else str(path)
@@ -324,24 +336,25 @@ def _syntax_error(message: str, text: str) -> str:
     return f"line {line}: not TOML: {reason[:1].lower()}{reason[1:]}"
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------
-
-
-def _table(kind: type[msgspec.Struct], values: dict[str, Any], at: str) -> list[str]:
+def _table(kind: type[msgspec.Struct], values: dict[str, Any], at: str, shown: msgspec.Struct | None) -> list[str]:
+    """Write the lines of a table; `shown` has the values that hold without it, None means those of the type."""
     lines: list[str] = []
     tables: list[str] = []
     for field in msgspec.structs.fields(kind):
         info = inspect.type_info(field.type)
         structs = [option.cls for option in _options(info) if isinstance(option, inspect.StructType)]
-        default = (
-            field.default_factory()
-            if field.default is msgspec.NODEFAULT and field.default_factory is not msgspec.NODEFAULT
-            else field.default
-        )
+        default = _default(field) if shown is None else getattr(shown, field.name)
         name = field.encode_name
         if structs and isinstance(default, msgspec.Struct):
-            key = f"{at}.{name}".lstrip(".")
-            tables += [*_comment(_description(info)), f"[{key}]", *_table(type(default), values.get(name, {}), key)]
+            key, inner = f"{at}.{name}".lstrip("."), type(default)
+            # what a table leaves out is the default of its type: an empty one would change a default that differs
+            own = all(getattr(default, part.name) == _default(part) for part in msgspec.structs.fields(inner))
+            head = (
+                [f"[{key}]"]
+                if own or name in values
+                else [f"# Uncomment this line first, and then every key: one left out is not as shown.\n# [{key}]"]
+            )
+            tables += [*_comment(_description(info)), *head, *_table(inner, values.get(name, {}), key, default)]
             continue
         lines += _comment(_description(info))
         if name in values:
@@ -354,6 +367,11 @@ def _table(kind: type[msgspec.Struct], values: dict[str, Any], at: str) -> list[
             lines.append(f"# {name} = {_written(default)}")
         lines.append("")
     return [*lines, *tables]
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    made = field.default_factory
+    return field.default if made is msgspec.NODEFAULT else made()
 
 
 def _description(info: Any) -> str:

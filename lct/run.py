@@ -21,7 +21,7 @@ from daemons.trading_engine import Config as TradingEngineConfig
 from daemons.trading_engine import TradingEngine
 from lct import catalog
 from lct.bus.local import LocalBus
-from lct.config import load
+from lct.config import convert, load
 from lct.domain.instruments import Instrument
 from lct.domain.matching import Costs
 from lct.domain.money import Money, money_hook, use_money_context
@@ -79,10 +79,7 @@ def load_settings(folder: Path) -> Settings:
 def plugin(group: str, name: str, values: dict[str, Any], where: str, **extra: Any) -> Any:
     """Load one plugin with its own Config made from a table; ConfigError names `where` the table stands."""
     kind = catalog.load(group, name)
-    try:
-        config = msgspec.convert(values, kind.Config, dec_hook=money_hook)
-    except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {error}") from None
+    config = convert(values, kind.Config, money_hook, where)
     return kind(config, **extra)
 
 
