@@ -19,7 +19,7 @@ TRADES = ("strategy", "symbol", "side", "amount", "entry_price", "exit_price", "
 
 
 @app.command()
-def backtest(
+def backtest(  # noqa: PLR0917 - Typer calls by name
     ctx: typer.Context,
     strategy: Annotated[str, typer.Argument(autocompletion=o.complete_strategies, help="See lct strategy list.")],
     data: o.Data = None,

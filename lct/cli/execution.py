@@ -25,7 +25,9 @@ def execution() -> None:
 
 @app.command()
 def orders(
-    every: Annotated[bool, typer.Option("--all", help="Every order of the journal, not only those still kept.")] = False,
+    every: Annotated[
+        bool, typer.Option("--all", help="Every order of the journal, not only those still kept.")
+    ] = False,
     last: o.Last = None,
     config: o.ConfigDir = None,
     account: o.Account = None,

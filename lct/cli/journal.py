@@ -44,9 +44,7 @@ def show(
 
 
 @app.command()
-def verify(
-    path: Journal = None, config: o.ConfigDir = None, account: o.Account = None, json: o.Json = False
-) -> None:
+def verify(path: Journal = None, config: o.ConfigDir = None, account: o.Account = None, json: o.Json = False) -> None:
     """Walk the hash chain of every daemon; exit code 1, naming the row, where one does not hold.
 
     Example: lct journal verify --json

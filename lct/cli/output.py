@@ -151,7 +151,7 @@ def _csv_cell(value: Any) -> Any:
 def progress(label: str, total: int, manners: Manners) -> Iterator[Callable[[int], None]]:
     """Show a bar on stderr, where that is a terminal, with the rate and the time left; yields what moves it."""
     if manners.quiet or not sys.stderr.isatty():
-        yield lambda done: None
+        yield lambda _done: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

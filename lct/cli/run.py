@@ -17,7 +17,7 @@ app = typer.Typer(add_completion=False)
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0917 - Typer calls by name
     ctx: typer.Context,
     cycles: Annotated[int | None, typer.Option("--cycles", min=1, help="Stop after N more timestamps.")] = None,
     strategies: o.Strategies = None,

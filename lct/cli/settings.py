@@ -45,7 +45,7 @@ class Money:
 
 
 def config_dir(named: Path | None = None) -> Path:
-    """Return the folder that configures a house: the named one, that of the home where it has files, or the defaults."""
+    """Return the folder that configures a house: the named one, the home's where it has files, or the defaults."""
     if named is not None:
         if not named.is_dir():
             raise ConfigError(f"{named}: no such folder; --config names one with files like house.toml")

@@ -1,0 +1,67 @@
+"""`lct plugin`: everything that can be plugged in, and a first file for one of your own."""
+
+from typing import Annotated
+
+import typer
+
+from lct.cli import options as o
+from lct.cli.output import print_facts, print_json, print_rows
+
+app = typer.Typer(name="plugin", no_args_is_help=True, add_completion=False)
+
+PARAMETERS = ("name", "type", "default", "description")
+
+
+@app.callback()
+def plugin() -> None:
+    """Strategies, feeds and exchanges. Example: lct plugin list"""
+
+
+@app.command("list")
+def list_(
+    group: Annotated[str | None, typer.Argument(help="strategies, feeds or exchanges; without: all.")] = None,
+    json: o.Json = False,
+) -> None:
+    """List plugins and the file or package each comes from; none is imported.
+
+    Example: lct plugin list feeds
+    """
+    from lct.cli.plugins import plugin_rows
+
+    print_rows(plugin_rows(group), json=json, columns=("group", "name", "origin", "where"), none="no plugins")
+
+
+@app.command()
+def show(
+    kind: Annotated[str, typer.Argument(help="strategy, feed or exchange.")],
+    name: Annotated[str, typer.Argument(help="See lct plugin list.")],
+    json: o.Json = False,
+) -> None:
+    """Show what a plugin says of itself, and its parameters.
+
+    Example: lct plugin show feed synthetic
+    """
+    from lct.cli.plugins import group_of, plugin_facts
+
+    facts = plugin_facts(group_of(kind), name)
+    if json:
+        print_json(facts)
+        return
+    rows = facts.pop("parameters")
+    print_facts(facts, json=False)
+    print_rows(rows, json=False, columns=PARAMETERS, none="no parameters")
+
+
+@app.command()
+def new(
+    kind: Annotated[str, typer.Argument(help="strategy; other kinds follow.")],
+    name: Annotated[str, typer.Argument(help="a-z, 0-9 and _, a letter first.")],
+    json: o.Json = False,
+) -> None:
+    """Write a small working strategy into the home, with a test beside it; lct backtest runs it at once.
+
+    Example: lct plugin new strategy my_idea
+    """
+    from lct.cli.scaffold import write_strategy
+
+    print_facts(write_strategy(kind, name), json=json)
