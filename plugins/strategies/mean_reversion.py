@@ -22,10 +22,10 @@ class MeanReversion(Strategy):
     class Config(StrategyConfig, frozen=True, forbid_unknown_fields=True):
         """Spans in bars, distances in standard deviations; quiet <= entry."""
 
-        window: Annotated[int, Meta(ge=5, le=500, description="bars of the mean", extra={"search": (10, 60)})] = 20
+        window: Annotated[int, Meta(ge=5, le=500, description="bars of the mean", extra={"search": (20, 200)})] = 60
         entry: Annotated[
-            float, Meta(gt=0, le=10, description="distance of the full score", extra={"search": (1.0, 3.5)})
-        ] = 2.0
+            float, Meta(gt=0, le=10, description="distance of the full score", extra={"search": (2.0, 6.0)})
+        ] = 4.0
         quiet: Annotated[
             float, Meta(ge=0, le=10, description="distance below which the score is 0", extra={"search": (0.0, 1.0)})
         ] = 0.5

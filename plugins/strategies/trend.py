@@ -12,6 +12,8 @@ from lct.ports.strategy import Bars, Floats, Strategy, StrategyConfig
 class Trend(Strategy):
     """Score = side of the cross * min(1, ADX / adx_full), and 0 where the ADX is below `adx_min`.
 
+    With adx_min 0 a trend that tires keeps a small score: too little to enter, enough to stay in until the cross turns.
+
     There is no stream: the ADX has a dozen states of TA-Lib's own, and a window of two blocks takes microseconds.
     """
 
@@ -21,14 +23,14 @@ class Trend(Strategy):
     class Config(StrategyConfig, frozen=True, forbid_unknown_fields=True):
         """Spans in bars, ADX levels from 0 to 100; fast < slow and adx_min <= adx_full."""
 
-        fast: Annotated[int, Meta(ge=2, le=200, description="bars of the fast average", extra={"search": (5, 30)})] = 12
+        fast: Annotated[int, Meta(ge=2, le=200, description="bars of the fast average", extra={"search": (5, 50)})] = 20
         slow: Annotated[
-            int, Meta(ge=3, le=500, description="bars of the slow average", extra={"search": (20, 120)})
-        ] = 26
+            int, Meta(ge=3, le=500, description="bars of the slow average", extra={"search": (40, 300)})
+        ] = 100
         adx_window: Annotated[int, Meta(ge=2, le=100, description="bars of the ADX", extra={"search": (7, 28)})] = 14
         adx_min: Annotated[
-            float, Meta(ge=0, le=100, description="ADX below which there is no trend", extra={"search": (10.0, 35.0)})
-        ] = 20.0
+            float, Meta(ge=0, le=100, description="ADX below which the score is 0", extra={"search": (0.0, 35.0)})
+        ] = 0.0
         adx_full: Annotated[
             float, Meta(ge=1, le=100, description="ADX from which the score is full", extra={"search": (35.0, 70.0)})
         ] = 50.0

@@ -45,8 +45,8 @@ def test_scores_stay_within_their_range(strategy):
     scores = np.concatenate([strategy.scores(walk(seed)) for seed in range(20)])
 
     said = scores[~np.isnan(scores)]
-    assert np.abs(said).max() == 1.0
-    assert (said == 0.0).any()
+    assert np.abs(said).max() <= 1.0
+    assert np.abs(said).max() > 0.5, "a strategy that never reaches the engine's entry would pass every test"
 
 
 @each
@@ -109,9 +109,9 @@ def test_a_strategy_is_named_after_its_file(kind):
         (EmaCross, {"fast": 26, "slow": 26}),
         (EmaCross, {"fast": 1}),
         (EmaCross, {"speed": 3}),
-        (Trend, {"fast": 30}),
+        (Trend, {"fast": 100}),
         (Trend, {"adx_min": 60.0}),
-        (MeanReversion, {"quiet": 3.0}),
+        (MeanReversion, {"quiet": 4.5}),
         (MeanReversion, {"entry": 0.0}),
     ],
 )
