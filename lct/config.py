@@ -30,9 +30,9 @@ HOME_FOLDERS = ("config", "journal", "bars", "run", "log", "keys", "plugins")
 BOM = b"\xef\xbb\xbf"
 PLAIN = (Decimal, dt.date, dt.time, dt.datetime)
 BOUNDS = {"ge": (operator.ge, ">="), "gt": (operator.gt, ">"), "le": (operator.le, "<="), "lt": (operator.lt, "<")}
-INTEGER_BITS = 63
-EXPONENT_MAX = 300
+INTEGER_BITS, EXPONENT_MAX = 63, 300
 COMMENT_WIDTH = 108
+UNCOMMENT = "# Uncomment this line first, and then every key: one left out is not as shown."
 
 HEADER = re.compile(r"\s*(\[{1,2})\s*([^\[\]]+?)\s*\]{1,2}")
 ASSIGNED = re.compile(r"\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"]*\"|'[^']*'))*)\s*=")
@@ -347,14 +347,10 @@ def _table(kind: type[msgspec.Struct], values: dict[str, Any], at: str, shown: m
         name = field.encode_name
         if structs and isinstance(default, msgspec.Struct):
             key, inner = f"{at}.{name}".lstrip("."), type(default)
-            # what a table leaves out is the default of its type: an empty one would change a default that differs
-            own = all(getattr(default, part.name) == _default(part) for part in msgspec.structs.fields(inner))
-            head = (
-                [f"[{key}]"]
-                if own or name in values
-                else [f"# Uncomment this line first, and then every key: one left out is not as shown.\n# [{key}]"]
-            )
-            tables += [*_comment(_description(info)), *head, *_table(inner, values.get(name, {}), key, default)]
+            # an empty table would change a default that is not its type's
+            own = name in values or all(getattr(default, f.name) == _default(f) for f in msgspec.structs.fields(inner))
+            head = f"[{key}]" if own else f"{UNCOMMENT}\n# [{key}]"
+            tables += [*_comment(_description(info)), head, *_table(inner, values.get(name, {}), key, default)]
             continue
         lines += _comment(_description(info))
         if name in values:

@@ -33,8 +33,9 @@ def _init() -> dict[str, Any]:
     kept: list[str] = []
     for default in sorted(defaults_dir().glob("*.toml")):
         path = root / "config" / default.name
-        (kept if path.exists() else written).append(default.name)
-        if not path.exists():
+        there = path.exists() and bool(path.read_bytes().strip())  # nobody wrote an empty file on purpose
+        (kept if there else written).append(default.name)
+        if not there:
             _copy(default, path)
     return {"home": str(root), "written": written, "kept": kept}
 

@@ -10,7 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-CELL_WIDTH = 120
+CELL_WIDTH = 400
+BODY_WIDTH = 120
 LINE_WIDTH = 2_000
 MARKS_MAX = 2
 PIPE_WIDTH = 10_000
@@ -120,9 +121,9 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, list | tuple):
-        return clean(", ".join(str(item) for item in value))
+        return clean(", ".join(str(item) for item in value)) or "-"
     if isinstance(value, Mapping):
-        return clean(json.dumps(as_json(value)))
+        return clean(json.dumps(as_json(value)), BODY_WIDTH)
     return clean(str(as_json(value)))
 
 
