@@ -131,7 +131,11 @@ class Ledger:
         before = self.positions.get(key, FLAT)
         after, closed = before.after(side, moved, price, cost, time_ns)
         self.positions[key] = after
-        self._held[symbol] = self._held.get(symbol, ZERO) + (after.amount - before.amount)
+        held = self._held.get(symbol, ZERO) + (after.amount - before.amount)
+        if held:
+            self._held[symbol] = held
+        else:
+            self._held.pop(symbol, None)
         return closed
 
     def position(self, book: str, symbol: str) -> Position:
@@ -141,6 +145,10 @@ class Ledger:
     def held(self, symbol: str) -> Decimal:
         """Return the amount (base, signed) of a symbol over all books."""
         return self._held.get(symbol, ZERO)
+
+    def holdings(self) -> dict[str, Decimal]:
+        """Return the amount (base, signed) over all books of each symbol that is held at all."""
+        return self._held
 
     def balance(self, account: str, asset: str) -> Decimal:
         """Return one account's balance of one asset."""

@@ -14,7 +14,7 @@ LOOK_BACK = 1_000
 class Marks:
     """Keeps the last columns of closes as they came; symbols that were not in them keep their older close."""
 
-    __slots__ = ("_closes", "_index", "_older", "_symbols")
+    __slots__ = ("_closes", "_index", "_older", "_prices", "_symbols")
 
     def __init__(self) -> None:
         """Start without any mark."""
@@ -22,6 +22,7 @@ class Marks:
         self._closes: list[float] = []
         self._index: dict[str, int] = {}
         self._older: dict[str, float] = {}
+        self._prices: dict[str, Decimal] = {}
 
     def hear(self, symbols: tuple[str, ...], closes: list[float]) -> None:
         """Take the closes of one timestamp, in the order of `symbols`."""
@@ -30,6 +31,8 @@ class Marks:
             self._symbols = symbols
             self._index = {symbol: i for i, symbol in enumerate(symbols)}
         self._closes = closes
+        if self._prices:
+            self._prices.clear()
 
     def close(self, symbol: str) -> float | None:
         """Return the last close of a symbol, None before its first bar."""
@@ -38,8 +41,13 @@ class Marks:
 
     def price(self, instrument: Instrument) -> Decimal | None:
         """Return the last close of an instrument as money on its tick, None before its first bar."""
-        close = self.close(instrument.symbol)
-        return None if close is None else to_money(close, instrument.tick)
+        price = self._prices.get(instrument.symbol)
+        if price is None:
+            close = self.close(instrument.symbol)
+            if close is None:
+                return None
+            price = self._prices[instrument.symbol] = to_money(close, instrument.tick)
+        return price
 
 
 def equity(ledger: Ledger, marks: Marks, instruments: Mapping[str, Instrument]) -> Decimal | None:
@@ -47,23 +55,18 @@ def equity(ledger: Ledger, marks: Marks, instruments: Mapping[str, Instrument]) 
 
     All instruments of a house share their quote; `lct.run` refuses a universe where they do not.
     """
-    worth = ZERO
-    cash: Decimal | None = None
-    for symbol, instrument in instruments.items():
-        if cash is None:
-            cash = ledger.total(instrument.quote)
-        held = ledger.held(symbol)
-        if held:
-            mark = marks.price(instrument)
-            if mark is None:
-                return None
-            worth += held * mark
-    return worth + (cash or ZERO)
+    instrument = next(iter(instruments.values()), None)
+    worth = ZERO if instrument is None else ledger.total(instrument.quote)
+    for symbol, held in ledger.holdings().items():
+        mark = marks.price(instruments[symbol])
+        if mark is None:
+            return None
+        worth += held * mark
+    return worth
 
 
 def gross_value(ledger: Ledger, marks: Marks, instruments: Mapping[str, Instrument]) -> Decimal:
     """Return the sum of the sizes of all positions at their marks (quote); one without a mark counts nothing."""
     return sum(
-        (abs(held) * (marks.price(i) or ZERO) for symbol, i in instruments.items() if (held := ledger.held(symbol))),
-        ZERO,
+        (abs(held) * (marks.price(instruments[symbol]) or ZERO) for symbol, held in ledger.holdings().items()), ZERO
     )
