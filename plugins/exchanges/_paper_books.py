@@ -31,12 +31,17 @@ class Totals(msgspec.Struct, frozen=True):
 
 
 class Resting(msgspec.Struct):
-    """An order that waits for its bar: `at` is the bar's index on the symbol's tape, `due_ns` when it happens."""
+    """An order that waits for its bar: `at` is the bar's index on the symbol's tape, `due_ns` when it happens.
+
+    `age` numbers the orders, `at_market` says that it fills at the open: a market order, or a stop that was touched.
+    """
 
     order: Place
     venue_order_id: str
     remaining: Money
     at: int
+    age: int
+    at_market: bool
     due_ns: int = 0
 
 

@@ -57,7 +57,6 @@ class Paper(Exchange):
         self._live: dict[str, Resting] = {}
         self._past: dict[str, Past] = {}
         self._heap: list[tuple[int, int, str]] = []
-        self._scheduled = 0
         self._ready: list[tuple[int, int, Event]] = []
         self._numbered = 0
         self._orders = 0
@@ -139,7 +138,8 @@ class Paper(Exchange):
             return
         self._orders += 1
         first = int(np.searchsorted(self._tape.bars(order.symbol).open_ns, now_ns))
-        resting = Resting(order, f"paper-{self._orders}", order.amount, first)
+        is_market = order.type is OrderType.MARKET
+        resting = Resting(order, f"paper-{self._orders}", order.amount, first, self._orders, at_market=is_market)
         self._live[key] = self._changed[key] = resting
         self._schedule(resting)
         self._report(Placed(self._next(), now_ns, key, resting.venue_order_id), now_ns)
@@ -178,21 +178,21 @@ class Paper(Exchange):
 
     def _schedule(self, resting: Resting) -> None:
         """Find the bar at which the order does something, from its index `at` on."""
-        bars = self._tape.bars(resting.order.symbol)
-        instrument = self._instruments[resting.order.symbol]
-        at = resting.at
-        if resting.order.type is not OrderType.MARKET:
-            at = self._touched(resting.order, at)
+        order = resting.order
+        bars = self._tape.bars(order.symbol)
+        instrument = self._instruments[order.symbol]
+        at = resting.at if resting.at_market else self._touched(order, resting.at)
         while at < len(bars) and not fill_amount(resting.remaining, float(bars.volume[at]), self._costs, instrument):
-            at = at + 1 if resting.order.type is OrderType.MARKET else self._touched(resting.order, at + 1)
+            resting.at_market = resting.at_market or self._outcome(order, at) == "stop"
+            at = at + 1 if resting.at_market else self._touched(order, at + 1)
         resting.at = at
         if at >= len(bars):
             resting.due_ns = 0
             return
-        inside = resting.order.type is not OrderType.MARKET and not self._at_open(resting.order, float(bars.open[at]))
+        inside = not resting.at_market and not self._at_open(order, float(bars.open[at]))
         resting.due_ns = int(bars.open_ns[at]) + (self._tape.step_ns - 1 if inside else 0)
-        self._scheduled += 1
-        heapq.heappush(self._heap, (resting.due_ns, self._scheduled, resting.order.client_order_id))
+        # orders that are due together go by age, which a restart does not change
+        heapq.heappush(self._heap, (resting.due_ns, resting.age, order.client_order_id))
 
     def _touched(self, order: Place, at: int) -> int:
         """Return the index of the first bar from `at` on that touches the order, or the number of bars."""
@@ -217,36 +217,49 @@ class Paper(Exchange):
         bars = self._tape.bars(order.symbol)
         instrument = self._instruments[order.symbol]
         amount = fill_amount(resting.remaining, float(bars.volume[at]), self._costs, instrument)
-        price = self._price(order, at)
+        outcome = "market" if resting.at_market else self._outcome(order, at)
+        price = self._price(order, at, outcome)
         if order.side is Side.BUY and instrument.kind is Kind.SPOT:
-            cash = self._balances.get(instrument.quote, ZERO)
-            affordable = instrument.amount_down(cash / (price * (ONE + self._costs.fee_rate)))
+            affordable = self._affordable(price, instrument)
             if affordable < amount:
                 self._trade(resting, affordable, price)
                 self._end(resting, "insufficient balance")
                 return
         self._trade(resting, amount, price)
         if resting.remaining:
+            # a stop that was touched is a market order for the rest
+            resting.at_market = resting.at_market or outcome == "stop"
             resting.at = at + 1
             self._schedule(resting)
 
-    def _price(self, order: Place, at: int) -> Decimal:
+    def _affordable(self, price: Decimal, instrument: Instrument) -> Decimal:
+        """Return how much of an instrument (base, on the lot) the account can pay for, fee included."""
+        cash = self._balances.get(instrument.quote, ZERO)
+        if cash <= ZERO:
+            return ZERO
+        amount = instrument.amount_down(cash / (price * (ONE + self._costs.fee_rate)))
+        # the fee is rounded up, and may be what is missing
+        return amount if amount * price + fee(amount * price, self._costs.fee_rate) <= cash else amount - instrument.lot
+
+    def _outcome(self, order: Place, at: int) -> str:
+        """Return as what a bar that touches an order fills it: limit, stop or take_profit."""
+        if order.type is OrderType.LIMIT:
+            return "limit"
+        if order.type is OrderType.STOP:
+            return "stop"
         bars = self._tape.bars(order.symbol)
+        open_, high, low = float(bars.open[at]), float(bars.high[at]), float(bars.low[at])
+        return bracket_outcome(order.side, order.stop_price, order.take_profit_price, open_, high, low) or "stop"
+
+    def _price(self, order: Place, at: int, outcome: str) -> Decimal:
         instrument = self._instruments[order.symbol]
-        open_ = to_money(float(bars.open[at]), instrument.tick)
-        if order.type is OrderType.MARKET:
+        open_ = to_money(float(self._tape.bars(order.symbol).open[at]), instrument.tick)
+        if outcome == "market":
             return market_price(open_, order.side, self._costs, instrument)
-        outcome = "limit" if order.type is OrderType.LIMIT else "stop"
-        if order.type is OrderType.BRACKET:
-            high, low = float(bars.high[at]), float(bars.low[at])
-            outcome = (
-                bracket_outcome(order.side, order.stop_price, order.take_profit_price, float(bars.open[at]), high, low)
-                or "stop"
-            )
         if outcome == "stop":
             assert order.stop_price is not None, "a stop has its price"
             return stop_fill_price(order.side, order.stop_price, open_, self._costs, instrument)
-        limit = order.price if order.type is OrderType.LIMIT else order.take_profit_price
+        limit = order.price if outcome == "limit" else order.take_profit_price
         assert limit is not None, "a limit has its price"
         return limit_fill_price(order.side, limit, open_)
 
