@@ -54,7 +54,10 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Holding:
-    """What one book has to do with one symbol; scores strictly between `low` and `high` call for nothing."""
+    """What one book has to do with one symbol; scores strictly between `low` and `high` call for nothing.
+
+    A `watched` one has a position whose exits follow the closes: each bar calls, with or without a score.
+    """
 
     __slots__ = (
         "best_close",
@@ -67,6 +70,7 @@ class Holding:
         "low",
         "spent",
         "unresolved",
+        "watched",
     )
 
     def __init__(self, book: str, instrument: Instrument) -> None:
@@ -80,6 +84,7 @@ class Holding:
         self.in_zone = False
         self.low = -inf
         self.high = inf
+        self.watched = False
 
 
 class TradingEngine(Daemon):
@@ -104,6 +109,7 @@ class TradingEngine(Daemon):
         self.signals = 0
         self.withheld: Counter[str] = Counter()
         self._rows: dict[str, tuple[tuple[str, ...], list[Holding]]] = {}
+        self._just_entered: list[Holding] = []
         self._watches_closes = config.exits.trailing is not None or config.exits.max_bars is not None
 
     # -- state --------------------------------------------------------------------------------------------------
@@ -145,6 +151,8 @@ class TradingEngine(Daemon):
         if was_flat:
             holding.entry_md_seq = event.md_seq
             holding.best_close = 0.0
+            if self._watches_closes:
+                self._just_entered.append(holding)
         elif fill.protective:
             holding.spent = True
         self._set_band(holding)
@@ -159,12 +167,13 @@ class TradingEngine(Daemon):
         config = self.config
         amount = self.ledger.position(holding.book, holding.instrument.symbol).amount
         holding.low, holding.high = -inf, inf
-        if holding.unresolved is not None:
+        holding.watched = bool(amount) and self._watches_closes
+        if holding.watched:
+            holding.low, holding.high = inf, -inf
+        elif holding.unresolved is not None:
             return
-        if amount:
-            if self._watches_closes:
-                holding.low, holding.high = inf, -inf
-            elif config.exits.on_signal:
+        elif amount:
+            if config.exits.on_signal:
                 holding.low, holding.high = (config.exit_score, inf) if amount > ZERO else (-inf, -config.exit_score)
         elif holding.spent:
             holding.low, holding.high = inf, -inf
@@ -196,7 +205,20 @@ class TradingEngine(Daemon):
         self.md_seq = bars.md_seq
         self.cycles += 1
         self.marks.hear(bars.symbols, bars.close)
+        if self._just_entered:
+            self._begin_watch(bars)
         return None
+
+    def _begin_watch(self, bars: BarsClosed) -> None:
+        """Count from the bars after the entry: those that close at the very time of the fill belong to before it."""
+        waiting = []
+        for holding in self._just_entered:
+            position = self.ledger.position(holding.book, holding.instrument.symbol)
+            if position.opened_ns > bars.time_ns:
+                waiting.append(holding)
+            elif position.opened_ns == bars.time_ns:
+                holding.entry_md_seq = bars.md_seq
+        self._just_entered = waiting
 
     @on(Scored)
     def decide(self, scored: Scored, now_ns: int) -> Saying:
@@ -208,7 +230,7 @@ class TradingEngine(Daemon):
         calling = [
             (holding, score)
             for holding, score in zip(row[1], scored.scores, strict=True)
-            if score is not None and not holding.low < score < holding.high
+            if (holding.watched if score is None else not holding.low < score < holding.high)
         ]
         return self._act(calling, now_ns) if calling else None
 
@@ -252,12 +274,14 @@ class TradingEngine(Daemon):
 
     # -- decisions ----------------------------------------------------------------------------------------------
 
-    def _act(self, calling: list[tuple[Holding, float]], now_ns: int) -> Iterator[Said]:
+    def _act(self, calling: list[tuple[Holding, float | None]], now_ns: int) -> Iterator[Said]:
         for holding, score in calling:
             amount = self.ledger.position(holding.book, holding.instrument.symbol).amount
             if amount:
                 yield from self._leave(holding, amount, score, now_ns)
-            elif not self._in_zone(score):
+                continue
+            assert score is not None, "only a position is watched without a score"
+            if not self._in_zone(score):
                 holding.in_zone = False
                 if holding.spent:
                     yield SignalFresh(holding.book, holding.instrument.symbol)
@@ -269,13 +293,15 @@ class TradingEngine(Daemon):
     def _in_zone(self, score: float) -> bool:
         return score >= self.config.entry_score or (self.config.allow_short and score <= -self.config.entry_score)
 
-    def _leave(self, holding: Holding, amount: Decimal, score: float, now_ns: int) -> Iterator[Said]:
+    def _leave(self, holding: Holding, amount: Decimal, score: float | None, now_ns: int) -> Iterator[Said]:
         close = self.marks.close(holding.instrument.symbol)
         assert close is not None, "a position has had a bar"
         side = Side.BUY if amount > ZERO else Side.SELL
         if self.md_seq > holding.entry_md_seq:
             best = holding.best_close or close
             holding.best_close = max(best, close) if side is Side.BUY else min(best, close)
+        if holding.unresolved is not None:
+            return
         bars_held = self.md_seq - holding.entry_md_seq
         exits = self.config.exits
         reason = exit_reason(side, close, holding.best_close or close, bars_held, score, exits, self.config.exit_score)
