@@ -144,7 +144,8 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, An
 
 def _csv_cell(value: Any) -> Any:
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA) else value
+        text = clean(value, LINE_WIDTH)
+        return f"'{text}" if value.startswith(FORMULA) or text.startswith(FORMULA) else text
     return "" if value is None else as_json(value)
 
 

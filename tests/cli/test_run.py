@@ -1,0 +1,245 @@
+"""`lct run` and what is read from its home afterwards: it goes on after anything, and its shapes are fixed."""
+
+import csv
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+
+SMALL = ("--days", "1", "--symbols", "BTC/USDT,ETH/USDT", "--strategies", "ema_cross,trend")
+FAST = ("--set", "strategy_engine.parameters.ema_cross.fast=3", "--set", "strategy_engine.parameters.ema_cross.slow=8")
+SUMMARY = ["cycles", "md_seq", "time", "equity", "profit", "orders", "fills", "open_positions", "finished"]
+
+
+@pytest.fixture
+def played(document: Any) -> Any:
+    """A home in which a house ran for 600 minutes."""
+    return document("run", *SMALL, *FAST, "--cycles", "600")
+
+
+def test_a_run_goes_on_where_the_last_stopped(document: Any) -> None:
+    first = document("run", *SMALL, "--cycles", "100")
+    second = document("run", "--cycles", "50")
+
+    assert list(first) == SUMMARY
+    assert (first["cycles"], first["md_seq"], first["time"]) == (100, 100, "2024-01-01T01:40:00Z")
+    assert (second["cycles"], second["md_seq"], second["finished"]) == (50, 150, False)
+
+
+def test_pieces_end_where_one_run_ends(document: Any, tmp_path: Path) -> None:
+    whole = document("run", *SMALL, *FAST, "--home", str(tmp_path / "whole"))
+    for _ in range(3):
+        pieces = document("run", *SMALL, *FAST, "--cycles", "500", "--home", str(tmp_path / "pieces"))
+
+    assert (whole["finished"], pieces["finished"]) == (True, True)
+    assert {**pieces, "cycles": 0} == {**whole, "cycles": 0}
+    assert whole["orders"] > 0
+    assert document("run", "--home", str(tmp_path / "whole"))["cycles"] == 0
+
+
+def test_killed_at_any_time_it_ends_where_an_undisturbed_run_ends(spawn: Any, home: Path, tmp_path: Path) -> None:
+    seed = int.from_bytes(os.urandom(4), "big")  # noqa: TID251 - which moments to kill at; printed, to repeat them
+    print("seed", seed)  # noqa: T201 - shown when it fails
+    random = Random(seed)
+    words = ["run", "--days", "3", *SMALL[2:], *FAST, "--json"]
+    undisturbed = json.loads(spawn(*words, "--home", str(tmp_path / "undisturbed")).stdout)
+    kills = 0
+
+    for _ in range(6):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "lct", *words],
+            env={**os.environ, "LCT_HOME": str(home)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        time.sleep(random.uniform(0.6, 1.6))
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+    done = spawn(*words)
+
+    assert done.returncode == 0, done.stderr
+    assert kills > 0
+    assert {**json.loads(done.stdout), "cycles": 0} == {**undisturbed, "cycles": 0}
+    assert spawn("journal", "verify").returncode == 0
+
+
+def test_an_interrupt_stops_cleanly_and_the_next_run_goes_on(home: Path, document: Any) -> None:
+    words = ["run", "--days", "30", *SMALL[2:], "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lct", *words],
+        env={**os.environ, "LCT_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(home / "journal" / "paper-paper-main" / "paper.db")
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 130, err
+    stopped = json.loads(out)
+    assert stopped["finished"] is False
+    assert document("run", "--cycles", "10")["md_seq"] == stopped["md_seq"] + 10
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a file is there."""
+    deadline = time.perf_counter() + 30
+    while not path.exists():
+        assert time.perf_counter() < deadline, f"{path} did not come"
+        time.sleep(0.05)
+
+
+def test_a_second_run_of_the_same_home_is_refused(home: Path, lct: Any) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lct", "run", "--days", "30", *SMALL[2:]],
+        env={**os.environ, "LCT_HOME": str(home)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(home / "journal" / "paper-paper-main" / "house.json")
+
+    second = lct("run", "--days", "30", *SMALL[2:])
+    process.kill()
+    process.wait()
+
+    assert second.exit_code == 1
+    assert "in use by another lct process" in second.stderr
+
+
+def test_another_market_is_refused(played: Any, lct: Any) -> None:
+    result = lct("run", "--cash", "5")
+
+    assert result.exit_code == 4
+    assert "cash" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("portfolio", "positions"),
+        ("portfolio", "pnl"),
+        ("execution", "orders"),
+        ("execution", "fills"),
+        ("journal", "verify"),
+    ],
+    ids=" ".join,
+)
+def test_where_nothing_ran_it_says_so(lct: Any, words: tuple[str, ...]) -> None:
+    result = lct(*words)
+
+    assert result.exit_code == 5
+    assert "lct run" in result.stderr
+
+
+def test_positions_have_their_shape(played: Any, document: Any, lct: Any) -> None:
+    found = document("portfolio", "positions")
+
+    keys = ["symbol", "amount", "average_price", "mark_price", "unrealized_profit", "realized_profit", "strategy"]
+    assert played["open_positions"] == len(found) > 0
+    assert all(list(line) == keys and all(isinstance(value, str) for value in line.values()) for line in found)
+    assert "fees" in lct("portfolio", "positions").stdout
+
+
+def test_profit_adds_up(played: Any, document: Any) -> None:
+    from decimal import Decimal
+
+    found = document("portfolio", "pnl")
+
+    parts = {
+        name: Decimal(found[name]) for name in ("deposits", "realized_profit", "unrealized_profit", "fees", "equity")
+    }
+    made = parts["realized_profit"] + parts["unrealized_profit"] - parts["fees"]
+    assert parts["deposits"] + made == parts["equity"] == Decimal(played["equity"])
+    assert {"asset", "total"} == set(document("portfolio", "balances")[0])
+
+
+def test_trades_and_fills_go_to_csv(played: Any, document: Any, tmp_path: Path) -> None:
+    trades = document("portfolio", "trades", "--last", "3", "--csv", str(tmp_path / "trades.csv"))
+    fills = document("execution", "fills", "--csv", str(tmp_path / "fills.csv"))
+
+    assert len(trades) == 3
+    assert len(fills) == played["fills"]
+    for name, rows in (("trades", trades), ("fills", fills)):
+        with (tmp_path / f"{name}.csv").open(newline="") as file:
+            assert list(csv.DictReader(file)) == rows
+
+
+def test_orders_have_their_shape(played: Any, document: Any) -> None:
+    kept, every = document("execution", "orders"), document("execution", "orders", "--all")
+
+    keys = "client_order_id venue_order_id venue symbol side type amount price filled average_price status strategy"
+    assert all(list(order) == [*keys.split(), "created_at", "reason"] for order in every)
+    assert len(every) == played["orders"]
+    assert sorted(order["client_order_id"] for order in kept) == sorted(order["client_order_id"] for order in every)
+    assert document("execution", "orders", "--all", "--last", "2") == every[-2:]
+    assert {order["status"] for order in every} <= {"filled", "open", "canceled", "sending"}
+
+
+def test_the_journal_is_shown_verified_and_queried(played: Any, lct: Any, document: Any) -> None:
+    lines = [
+        json.loads(line)
+        for line in lct("journal", "show", "--type", "execution.filled", "--last", "2", "--json").stdout.splitlines()
+    ]
+    counted = document(
+        "journal", "query", "select daemon, count(*) as rows from journal group by daemon order by daemon"
+    )
+
+    keys = ["daemon", "journal_seq", "epoch", "round", "time", "type", "heard_ref", "hash", "body"]
+    assert [list(line) for line in lines] == [keys, keys]
+    assert lines[0]["body"]["state"] == "filled"
+    assert document("journal", "verify") == counted
+
+
+def test_a_changed_row_is_named(played: Any, lct: Any, home: Path) -> None:
+    path = home / "journal" / "paper-paper-main" / "house.db"
+    db = sqlite3.connect(path)
+    db.execute("update journal set now_ns = now_ns + 1 where daemon = 'portfolio' and journal_seq = 3")
+    db.commit()
+    db.close()
+
+    result = lct("journal", "verify", str(path))
+
+    assert result.exit_code == 1
+    assert "journal of portfolio: row 3" in result.stderr
+    assert lct("doctor").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "delete from journal",
+        "attach 'x.db' as x",
+        "pragma journal_mode = delete",
+        "select load_extension('x')",
+        "nonsense",
+    ],
+)
+def test_a_query_only_reads(played: Any, lct: Any, home: Path, sql: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+
+    result = lct("journal", "query", sql)
+
+    assert result.exit_code == 2, result.stdout
+    assert not (home / "x.db").exists()
+
+
+def test_a_file_that_is_no_journal_is_refused(lct: Any, tmp_path: Path) -> None:
+    (tmp_path / "house.db").write_text("hello" * 1000)
+
+    assert lct("journal", "verify", str(tmp_path)).exit_code == 1
+    assert lct("journal", "verify", str(tmp_path / "nowhere")).exit_code == 5
+
+
+def test_everything_in_the_home_is_closed_to_others(played: Any, home: Path) -> None:
+    assert [path for path in home.rglob("*") if path.stat().st_mode & 0o077] == []
