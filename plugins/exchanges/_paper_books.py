@@ -81,8 +81,8 @@ class PaperBooks:
     def orders(self) -> tuple[list[Resting], dict[str, Past]]:
         """Return the orders that wait, oldest first, and those that are over by client order id."""
         rows = self._db.execute("select client_order_id, live, body from orders order by rowid").fetchall()
-        live = [_decode(body, Resting) for _, is_live, body in rows if is_live]
-        return live, {key: _decode(body, Past) for key, is_live, body in rows if not is_live}
+        live = [_decode(body, Resting) for _, rests, body in rows if rests]
+        return live, {key: _decode(body, Past) for key, rests, body in rows if not rests}
 
     def results_after(self, number: int) -> list[tuple[int, int, Event]]:
         """Return the results after one, as (due_ns, number, event), by due time."""
