@@ -37,13 +37,16 @@ from lct.store.sqlite import ReadJournal, SqliteJournal
 
 ReplyT = TypeVar("ReplyT", bound=Event)
 
+FOLDER = r"^[a-z0-9][a-z0-9_]{0,31}\Z"
+"""What may become part of a folder's name; no `-`, which joins several to one."""
+
 
 class HouseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the house trades, where its bars come from, and with how much paper money."""
 
     mode: Annotated[Literal["paper", "live"], Meta(description="paper, or live (which this version refuses)")] = "paper"
-    venue: Annotated[str, Meta(description="name of the venue in journals and order ids")] = "paper"
-    account: Annotated[str, Meta(description="name of the account in journals and order ids")] = "main"
+    venue: Annotated[str, Meta(pattern=FOLDER, description="name of the venue in journals and order ids")] = "paper"
+    account: Annotated[str, Meta(pattern=FOLDER, description="name of the account in journals and order ids")] = "main"
     feed: Annotated[str, Meta(description="feed plugin: synthetic or replay")] = "synthetic"
     exchange: Annotated[str, Meta(description="exchange plugin")] = "paper"
     timeframe: Annotated[str, Meta(description="bars that the house trades on")] = "1m"

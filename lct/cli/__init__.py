@@ -4,6 +4,7 @@ A verb is a module of this folder whose docstring begins with its name, as in `l
 its help. So a new verb is a new file, and `lct --help` imports none of them.
 """
 
+import io
 import os
 import re
 import sys
@@ -54,6 +55,8 @@ class Verbs(TyperGroup):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run a verb; an error becomes a line on stderr and an exit code, a traceback only with --debug."""
         words = list(sys.argv[1:] if args is None else args)
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without a letter still shows its line
         try:
             return super().main(words, *rest, **extra)
         except LctError as error:

@@ -55,7 +55,9 @@ def backtest(  # noqa: PLR0917 - Typer calls by name
     if trades is not None:
         write_csv(trades, TRADES, trade_rows(result.trades))
     document = result_document(result)
-    print_facts(document if json else {**document, "manifest": result.manifest.journal}, json=json)
+    if not json:
+        del document["manifest"]  # digests, for programs to compare
+    print_facts(document, json=json)
 
 
 def own_parameters(strategy: str, pairs: Sequence[str]) -> list[str]:

@@ -241,5 +241,20 @@ def test_a_file_that_is_no_journal_is_refused(lct: Any, tmp_path: Path) -> None:
     assert lct("journal", "verify", str(tmp_path / "nowhere")).exit_code == 5
 
 
+@pytest.mark.parametrize("account", ["../../x", "a-b", "/abs", "a\nb", ""])
+def test_an_account_is_no_path(lct: Any, home: Path, account: str) -> None:
+    assert lct("run", "--account", account).exit_code == 2
+    assert lct("portfolio", "pnl", "--account", account).exit_code == 2
+    assert not home.exists()
+
+
+def test_accounts_have_their_own_houses(document: Any, home: Path) -> None:
+    document("run", *SMALL, "--cycles", "10")
+    document("run", *SMALL, "--cycles", "20", "--account", "second", "--cash", "500")
+
+    assert document("portfolio", "pnl")["deposits"] == "10000"
+    assert document("portfolio", "pnl", "--account", "second")["deposits"] == "500"
+
+
 def test_everything_in_the_home_is_closed_to_others(played: Any, home: Path) -> None:
     assert [path for path in home.rglob("*") if path.stat().st_mode & 0o077] == []
