@@ -60,7 +60,8 @@ def complete_symbols(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     if data is not None:
         from lct.formats.files import listing
 
-        symbols = sorted({symbol for symbol, _ in listing(Path(str(data)).expanduser())})
+        folder = Path(str(data)).expanduser()
+        symbols = sorted({symbol for symbol, _ in listing(folder)}) if folder.is_dir() else []
     else:
         from plugins.feeds.synthetic import COINS
 

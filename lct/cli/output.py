@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def say(text: str, manners: Manners) -> None:
 
 
 def as_json(value: Any) -> Any:
-    """Return a value as JSON holds it: money as plain text, everything else as it is."""
+    """Return a value as JSON holds it: money as plain text, null where a float is no number, the rest as it is."""
     if isinstance(value, Decimal):
         from lct.domain.money import plain
 
@@ -61,6 +62,8 @@ def as_json(value: Any) -> Any:
         return {str(key): as_json(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [as_json(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
     return value
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from lct.domain.orders import Order
     from lct.messages.execution import Filled
 
+STEPS_BETWEEN_SIGNALS = 100_000
+
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
@@ -112,9 +114,12 @@ def query(path: Path, sql: str) -> list[dict[str, Any]]:
     with reading(path) as db:
         tables = sqlite_utils.Database(db)
         db.set_authorizer(_read_only)
+        db.set_progress_handler(lambda: 0, STEPS_BETWEEN_SIGNALS)  # where Ctrl-C reaches a query that never ends
         try:
             rows = list(tables.query(sql))
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+            if str(error) == "interrupted":
+                raise KeyboardInterrupt from None
             raise ConfigError(f"{error}. Only one select is taken; the tables are journal and cursor.") from None
     return [{name: value.hex() if isinstance(value, bytes) else value for name, value in row.items()} for row in rows]
 

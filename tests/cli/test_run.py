@@ -215,6 +215,26 @@ def test_a_changed_row_is_named(played: Any, lct: Any, home: Path) -> None:
     assert lct("doctor").exit_code == 1
 
 
+def test_a_query_that_never_ends_can_be_interrupted(played: Any, home: Path) -> None:
+    endless = "with recursive n(i) as (select 1 union all select i from n) select count(*) from n"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lct", "journal", "query", endless],
+        env={**os.environ, "LCT_HOME": str(home)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+
+    _, err = process.communicate(timeout=30)
+
+    assert (process.returncode, err) == (130, "")
+
+
+def test_what_is_no_number_is_null(played: Any, document: Any) -> None:
+    assert document("journal", "query", "select 9e999 as x, x'ff' as y") == [{"x": None, "y": "ff"}]
+
+
 @pytest.mark.parametrize(
     "sql",
     [
