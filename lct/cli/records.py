@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lct.clock import rfc3339
 from lct.errors import JournalError, NotFound
 from lct.store.journal import Row, verify
-from lct.store.sqlite import open_to_read, read_rows
+from lct.store.sqlite import ReadJournal, open_to_read, read_rows
 
 if TYPE_CHECKING:
     from lct.domain.orders import Order
@@ -21,8 +21,7 @@ STEPS_BETWEEN_SIGNALS = 100_000
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a journal to read; NotFound where there is none, JournalError where it is none."""
-    if path.is_dir():
-        path = path / "house.db"
+    path = _file(path)
     if not path.exists():
         raise NotFound(f"no journal at {path}; `lct run --cycles 100` makes one")
     db = open_to_read(path)
@@ -34,6 +33,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         db.close()
 
 
+def _file(path: Path) -> Path:
+    return path / "house.db" if path.is_dir() else path
+
+
 def count_by_type(path: Path) -> dict[str, int]:
     """Return how many rows of each type a journal has."""
     with reading(path) as db:
@@ -43,7 +46,9 @@ def count_by_type(path: Path) -> dict[str, int]:
 def verified(path: Path) -> dict[str, int]:
     """Return how many rows each daemon has, after walking all hash chains; JournalError names a row that is wrong."""
     with reading(path) as db:
-        return verify(read_rows(db))
+        counted = verify(read_rows(db))
+    ReadJournal(_file(path)).close()  # it looks at more than the rows: the schema, the cursor
+    return counted
 
 
 def newest_rows(path: Path, daemon: str | None, kind: str | None, last: int) -> list[dict[str, Any]]:
