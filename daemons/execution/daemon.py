@@ -15,7 +15,7 @@ from lct.domain.exits import ExitPolicy, protection
 from lct.domain.instruments import Instrument
 from lct.domain.marks import LOOK_BACK, Marks, equity
 from lct.domain.money import ZERO, Money
-from lct.domain.orders import Order, OrderType, State, client_order_id
+from lct.domain.orders import Order, OrderType, Side, State, client_order_id
 from lct.domain.risk import Limits, verdict
 from lct.messages.base import Event
 from lct.messages.exchange import Account, Cancel, Cancelled, Look, Place, Placed, PlaceRefused, Traded
@@ -169,7 +169,7 @@ class Execution(Daemon):
         leg = self.book.legs.get(refused.client_order_id)
         if leg is None or leg.order.state is not State.SENDING:
             return None
-        return (self._moved(leg.order, State.REJECTED, refused.time_ns, refused.reason),)
+        return self._end(leg, State.REJECTED, refused.time_ns, refused.reason, now_ns)
 
     @on(Traded)
     def fill(self, traded: Traded, now_ns: int) -> Iterator[Said]:
@@ -197,6 +197,8 @@ class Execution(Daemon):
         )
         if leg.protective:
             yield from self._release(order.book, order.symbol, now_ns)
+        elif order.reduce_only:
+            yield from self._protect_again(order, now_ns)
         elif leg.stop_loss is not None or leg.take_profit is not None:
             yield from self._protect(leg, traded, now_ns)
 
@@ -208,7 +210,7 @@ class Execution(Daemon):
             return
         order = leg.order
         assert cancelled.filled == order.filled, f"fills of {order.client_order_id} are missing"
-        yield self._moved(order, State.CANCELED, cancelled.time_ns, cancelled.reason)
+        yield from self._end(leg, State.CANCELED, cancelled.time_ns, cancelled.reason, now_ns)
         yield from self._release(order.book, order.symbol, now_ns)
 
     @answers(GetOrders)
@@ -266,21 +268,34 @@ class Execution(Daemon):
         """Place protection for what the book holds of the symbol and no live guard covers."""
         order = leg.order
         instrument = self.instruments[order.symbol]
-        guards = self.book.guards(order.book, order.symbol)
-        covered = sum((guard.order.remaining for guard in guards), ZERO)
-        held = self.book.ledger.position(order.book, order.symbol).amount
-        amount = instrument.amount_down(abs(held) - covered)
         policy = _policy(leg.stop_loss, leg.take_profit)
         stop, take = protection(order.side, traded.price, policy, instrument)
-        if instrument.objection(amount, stop or take or traded.price) is not None:
+        yield from self._guard(order, order.side.opposite, f"stop.{traded.trade_id}", stop, take, now_ns)
+
+    def _protect_again(self, exit_: Order, now_ns: int) -> Iterator[Said]:
+        """Place the protection that an exit took away once more, for what it leaves when it is over."""
+        lost = self.book.dropped.get((exit_.book, exit_.symbol))
+        if lost is not None and exit_.client_order_id not in self.book.legs:
+            name = f"stop.{exit_.intent_id}"
+            yield from self._guard(lost, lost.side, name, lost.stop_price, lost.take_profit_price, now_ns)
+
+    def _guard(
+        self, source: Order, side: Side, name: str, stop: Decimal | None, take: Decimal | None, now_ns: int
+    ) -> Iterator[Said]:
+        """Place protection for what the book holds and nothing is about to close, if the venue takes that size."""
+        book, symbol = source.book, source.symbol
+        instrument = self.instruments[symbol]
+        held = abs(self.book.ledger.position(book, symbol).amount)
+        amount = instrument.amount_down(held - self.book.leaving(book, symbol))
+        price = stop or take
+        if price is None or instrument.objection(amount, price) is not None:
             return
-        name = f"stop.{traded.trade_id}"
         guard = Order(
-            client_order_id=self._order_id(order.intent_id, name),
-            intent_id=order.intent_id,
-            book=order.book,
-            symbol=order.symbol,
-            side=order.side.opposite,
+            client_order_id=self._order_id(source.intent_id, name),
+            intent_id=source.intent_id,
+            book=book,
+            symbol=symbol,
+            side=side,
             type=OrderType.STOP if take is None else OrderType.BRACKET,
             amount=amount,
             stop_price=stop,
@@ -295,17 +310,24 @@ class Execution(Daemon):
         yield Do(PORT, _place(guard, now_ns))
 
     def _release(self, book: str, symbol: str, now_ns: int) -> Iterator[Said]:
-        """Send the exit that waited for its guards to go, or deny it when there is nothing left to close."""
+        """Send the exit that waited for its guards to go, or deny it when there is too little left to close."""
         legs = self.book.at(book, symbol)
-        if any(leg.protective for leg in legs):
+        if any(leg.protective and leg.is_going for leg in legs):
             return
+        guarded = sum((leg.order.remaining for leg in legs if leg.protective), ZERO)
         for leg in [leg for leg in legs if leg.order.state is State.PROPOSED]:
-            held = abs(self.book.ledger.position(book, symbol).amount)
-            if held < leg.order.amount:
-                yield self._moved(leg.order, State.DENIED, now_ns, f"the position is down to {held}")
+            left = abs(self.book.ledger.position(book, symbol).amount) - guarded
+            if left < leg.order.amount:
+                yield from self._end(leg, State.DENIED, now_ns, f"the position is down to {left}", now_ns)
             else:
                 yield self._moved(leg.order, State.SENDING, now_ns)
                 yield Do(PORT, _place(leg.order, now_ns))
+
+    def _end(self, leg: Leg, state: State, time_ns: int, reason: str, now_ns: int) -> Iterator[Said]:
+        """Say that an order is over; an exit that did not close all gives back the protection it took away."""
+        yield self._moved(leg.order, state, time_ns, reason)
+        if leg.order.reduce_only and not leg.protective:
+            yield from self._protect_again(leg.order, now_ns)
 
     def _moved(
         self, order: Order, state: State, now_ns: int, reason: str = "", venue_order_id: str | None = None

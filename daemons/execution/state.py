@@ -6,7 +6,8 @@ from decimal import Decimal
 import msgspec
 
 from lct.domain.ledger import Ledger, deposit
-from lct.domain.orders import TERMINAL, Order
+from lct.domain.money import ZERO
+from lct.domain.orders import TERMINAL, Order, State
 from lct.messages.base import Event
 from lct.messages.execution import DayStarted, Deposited, Filled, OrderIntended, OrderMoved, ProposalDenied, Verdict
 
@@ -27,6 +28,11 @@ class Leg(msgspec.Struct, gc=False):
         """Whether it guards a position."""
         return self.name != "order"
 
+    @property
+    def is_going(self) -> bool:
+        """Whether its cancel is under way."""
+        return self.order.state in (State.CANCELING, State.CANCEL_UNKNOWN)
+
 
 class Book:
     """Everything durable that execution knows; only `apply` changes it, live and in recovery alike."""
@@ -37,6 +43,7 @@ class Book:
         self.seq = 0
         self.legs: dict[str, Leg] = {}
         self.live: dict[tuple[str, str], dict[str, Leg]] = {}
+        self.dropped: dict[tuple[str, str], Order] = {}
         self.over: deque[Order] = deque(maxlen=orders_kept)
         self.verdicts: OrderedDict[str, Verdict] = OrderedDict()
         self.facts: dict[tuple[str, str], int] = {}
@@ -93,12 +100,16 @@ class Book:
         self.ledger.fill(
             event.book, event.symbol, event.side, event.amount, event.price, event.fee, event.fee_asset, event.time_ns
         )
+        if self.dropped and not self.ledger.position(event.book, event.symbol).amount:
+            self.dropped.pop((event.book, event.symbol), None)
 
     def _retire(self, leg: Leg) -> None:
         order = leg.order
         del self.legs[order.client_order_id]
         del self.live[order.book, order.symbol][order.client_order_id]
         self.over.append(order)
+        if leg.protective and order.state is State.CANCELED:
+            self.dropped[order.book, order.symbol] = order
 
     def _store(self, answer: Verdict) -> None:
         self.verdicts[answer.intent_id] = answer
@@ -118,3 +129,18 @@ class Book:
     def guards(self, book: str, symbol: str) -> list[Leg]:
         """Return the live protection of one book in one symbol."""
         return [leg for leg in self.at(book, symbol) if leg.protective]
+
+    def leaving(self, book: str, symbol: str) -> Decimal:
+        """Return how much of a position guards and exits are about to sell or buy back.
+
+        A guard that is being cancelled gives its part to the exit that replaces it: both together count once.
+        """
+        guards = staying = exits = ZERO
+        for leg in self.at(book, symbol):
+            remaining = leg.order.remaining
+            if leg.protective:
+                guards += remaining
+                staying += ZERO if leg.is_going else remaining
+            elif leg.order.reduce_only:
+                exits += remaining
+        return max(guards, staying + exits)
