@@ -1,6 +1,7 @@
 """Portfolio: hears fills, keeps the ledger and the path of equity, and answers questions about both."""
 
 from collections import deque
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from lct.domain.orders import Side
 from lct.domain.performance import Trade
 from msgspec import Meta
 
-from lct.daemon import Daemon, Saying, answers, on
+from lct.daemon import Daemon, Said, Saying, answers, on
 from lct.domain.instruments import Instrument
 from lct.domain.ledger import DEPOSITS, Ledger, deposit
 from lct.domain.marks import LOOK_BACK, Marks, equity
@@ -109,6 +110,7 @@ class Portfolio(Daemon):
         self.track = track
         self._md_seq, self._marked, self._exposed = track.md_seq, track.marked, track.exposed
         self._peak, self._drawdown_max = track.peak, track.drawdown_max
+        self._equity, self._day_ends_ns = track.equity, track.day_ends_ns
 
     def _refresh(self) -> None:
         """Bring the float twins up to date that mark the equity on each bar."""
@@ -129,10 +131,21 @@ class Portfolio(Daemon):
         self.marks.hear(bars.symbols, bars.close)
         if bars.md_seq <= self._md_seq:
             return None
-        over = None
         if bars.time_ns > self._day_ends_ns:
-            over = self._day_over(bars.time_ns)
-        self._md_seq = bars.md_seq
+            return self._turn_day(bars)
+        self._go_on(bars.md_seq)
+        return None
+
+    def _turn_day(self, bars: BarsClosed) -> Iterator[Said]:
+        """Close the day before the new day's first bar is marked; a bar that closes at midnight is the last of its day."""
+        over_ns = self._day_ends_ns - DAY_NS
+        self._day_ends_ns = -(-bars.time_ns // DAY_NS) * DAY_NS
+        if self._equity is not None:
+            yield DayClosed(over_ns, self._equity, self._track())
+        self._go_on(bars.md_seq)
+
+    def _go_on(self, md_seq: int) -> None:
+        self._md_seq = md_seq
         self._marked += 1
         worth = self._cash
         if self._open:
@@ -144,15 +157,6 @@ class Portfolio(Daemon):
             self._peak = worth
         elif self._peak - worth > self._drawdown_max * self._peak:
             self._drawdown_max = (self._peak - worth) / self._peak
-        return over
-
-    def _day_over(self, time_ns: int) -> Saying:
-        """A bar that closes at midnight is the last of its day."""
-        day_ns = self._day_ends_ns - DAY_NS
-        self._day_ends_ns = -(-time_ns // DAY_NS) * DAY_NS
-        if self._equity is None or day_ns < 0:
-            return None
-        return (DayClosed(day_ns, self._equity, self._track()),)
 
     @on(Filled)
     def book(self, fill: Filled, now_ns: int) -> Saying:
@@ -165,7 +169,15 @@ class Portfolio(Daemon):
         return (DepositBooked(deposited, self._track()),)
 
     def _track(self) -> Track:
-        return Track(self._md_seq, self._peak, self._drawdown_max, self._marked, self._exposed)
+        return Track(
+            self._md_seq,
+            self._peak,
+            self._drawdown_max,
+            self._marked,
+            self._exposed,
+            self._equity,
+            self._day_ends_ns,
+        )
 
     # -- what it answers ----------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from lct.messages.execution import Deposited, Filled
 class Track(msgspec.Struct, frozen=True, gc=False):
     """The path of equity up to the bars of `md_seq`: peak and deepest drawdown (a fraction), bars marked and exposed.
 
-    Floats: a statistic about money, never money.
+    `equity` is that at those bars, `day_ends_ns` the end of their UTC day. Floats: a statistic about money, never money.
     """
 
     md_seq: int = 0
@@ -19,6 +19,8 @@ class Track(msgspec.Struct, frozen=True, gc=False):
     drawdown_max: float = 0.0
     marked: int = 0
     exposed: int = 0
+    equity: float | None = None
+    day_ends_ns: int = 0
 
 
 class FillBooked(Event, frozen=True, gc=False, tag="portfolio.fill_booked"):
