@@ -255,13 +255,12 @@ class TradingEngine(Daemon):
 
     @on(OrderMoved)
     def hear_end(self, moved: OrderMoved, now_ns: int) -> Saying:
-        """Settle a proposal whose order ended without being filled whole."""
-        if moved.protective or moved.state not in TERMINAL:
+        """Settle a proposal whose order ended without being filled whole; that of a stranger's order is a fact too."""
+        if moved.protective or moved.state not in TERMINAL or moved.symbol not in self.instruments:
             return None
-        holding = self.unresolved.get(moved.intent_id)
-        if holding is None or holding.unresolved is None:
-            return None
-        spent = not holding.unresolved.exits
+        holding = self.holding(moved.book, moved.symbol)
+        ours = holding.unresolved
+        spent = ours is not None and ours.intent_id == moved.intent_id and not ours.exits
         return (self._settled(holding, moved.intent_id, moved.journal_seq, moved.reason, spent=spent),)
 
     @answers(GetTradingStatus)
