@@ -6,8 +6,6 @@ from decimal import Decimal
 from typing import Annotated
 
 import msgspec
-from lct.domain.orders import Side
-from lct.domain.performance import Trade
 from msgspec import Meta
 
 from lct.daemon import Daemon, Said, Saying, answers, on
@@ -15,6 +13,8 @@ from lct.domain.instruments import Instrument
 from lct.domain.ledger import DEPOSITS, Ledger, deposit
 from lct.domain.marks import LOOK_BACK, Marks, equity
 from lct.domain.money import ZERO
+from lct.domain.orders import Side
+from lct.domain.performance import Trade
 from lct.domain.positions import Position
 from lct.messages.base import Event
 from lct.messages.execution import Deposited, Filled
@@ -137,7 +137,7 @@ class Portfolio(Daemon):
         return None
 
     def _turn_day(self, bars: BarsClosed) -> Iterator[Said]:
-        """Close the day before the new day's first bar is marked; a bar that closes at midnight is the last of its day."""
+        """Close the day before the first bar of the next is marked; midnight still belongs to the day before it."""
         over_ns = self._day_ends_ns - DAY_NS
         self._day_ends_ns = -(-bars.time_ns // DAY_NS) * DAY_NS
         if self._equity is not None:

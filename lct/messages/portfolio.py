@@ -11,7 +11,7 @@ from lct.messages.execution import Deposited, Filled
 class Track(msgspec.Struct, frozen=True, gc=False):
     """The path of equity up to the bars of `md_seq`: peak and deepest drawdown (a fraction), bars marked and exposed.
 
-    `equity` is that at those bars, `day_ends_ns` the end of their UTC day. Floats: a statistic about money, never money.
+    `equity` is that at those bars, `day_ends_ns` the end of their UTC day. Floats: a statistic, never money.
     """
 
     md_seq: int = 0
