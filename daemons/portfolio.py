@@ -245,4 +245,4 @@ class Portfolio(Daemon):
     def round_trips(self, request: GetTrades, now_ns: int) -> Trades:
         """Tell the round trips that are over."""
         trades = list(self.trades)
-        return Trades(trades if request.last is None else trades[-request.last :])
+        return Trades(trades if request.last is None else trades[max(0, len(trades) - request.last) :])
