@@ -26,7 +26,7 @@ from lct.domain.instruments import Instrument
 from lct.domain.matching import Costs
 from lct.domain.money import Money, money_hook, use_money_context
 from lct.domain.tape import Tape
-from lct.errors import ConfigError, NotFound, Refused
+from lct.errors import ConfigError, JournalError, NotFound, Refused
 from lct.messages.base import Event, Request
 from lct.ports.exchange import Exchange
 from lct.ports.feed import Feed
@@ -210,7 +210,7 @@ def read_house(home: Path, settings: Settings) -> House:
     """
     folder = journal_folder(home, settings.house)
     if not (folder / "house.json").exists():
-        raise NotFound(f"nothing has run yet in {folder}; `lct run --cycles 100` or `lct demo` does")
+        raise NotFound(f"nothing has run yet in {folder}; `lct run --cycles 100` does")
     kept = _kept(folder / "house.json")
     settings = msgspec.structs.replace(settings, house=kept)
     journal = ReadJournal(folder / "house.db")
@@ -228,7 +228,10 @@ def _strategies(settings: Settings) -> list[Strategy]:
 
 
 def _kept(path: Path) -> HouseConfig:
-    return msgspec.json.decode(path.read_bytes(), type=HouseConfig, dec_hook=money_hook)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=HouseConfig, dec_hook=money_hook)
+    except ValueError as error:
+        raise JournalError(f"{path} cannot be read ({error}); restore a backup, or move its folder away") from None
 
 
 def _keep_or_compare(path: Path, house: HouseConfig) -> None:

@@ -80,6 +80,8 @@ def packages() -> Finding:
 def modes() -> Finding:
     """See that nobody else can read the home."""
     root = home()
+    if root.exists() and not root.is_dir():
+        return False, f"{root} is a file", "set LCT_HOME to a folder of yours"
     if not root.is_dir():
         return True, f"{root} is not there yet; `lct init` makes it", ""
     open_ = sorted(str(path.relative_to(root)) or "." for path in _private(root) if _is_open(path))

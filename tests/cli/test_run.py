@@ -261,6 +261,15 @@ def test_a_file_that_is_no_journal_is_refused(lct: Any, tmp_path: Path) -> None:
     assert lct("journal", "verify", str(tmp_path / "nowhere")).exit_code == 5
 
 
+def test_a_broken_record_of_the_first_run_is_named(played: Any, lct: Any, home: Path) -> None:
+    (home / "journal" / "paper-paper-main" / "house.json").write_text("{")
+
+    result = lct("run", "--cycles", "1")
+
+    assert result.exit_code == 1
+    assert "house.json cannot be read" in result.stderr
+
+
 @pytest.mark.parametrize("account", ["../../x", "a-b", "/abs", "a\nb", ""])
 def test_an_account_is_no_path(lct: Any, home: Path, account: str) -> None:
     assert lct("run", "--account", account).exit_code == 2
