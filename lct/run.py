@@ -28,6 +28,7 @@ from lct.domain.money import Money, money_hook, use_money_context
 from lct.domain.tape import Tape
 from lct.errors import ConfigError, JournalError, NotFound, Refused
 from lct.messages.base import Event, Request
+from lct.messages.portfolio import GetPositions
 from lct.ports.exchange import Exchange
 from lct.ports.feed import Feed
 from lct.ports.strategy import Strategy
@@ -197,10 +198,38 @@ def open_house(home: Path, settings: Settings) -> House:
     journal = SqliteJournal(folder / "house.db", synchronous="NORMAL")
     try:
         _keep_or_compare(folder / "house.json", settings.house)
-        return assemble(Parts(made, _strategies(settings), settings, journal, folder, install_id(home)))
+        house = assemble(Parts(made, _strategies(settings), settings, journal, folder, install_id(home)))
+        _refuse_orphans(house, settings)
+        return house
     except BaseException:
         journal.close()
         raise
+
+
+def _refuse_orphans(house: House, settings: Settings) -> None:
+    """Refuse to go on without a strategy that still holds something: nobody would close its positions."""
+    holding = {line.strategy for line in house.ask(GetPositions()).positions}
+    missing = sorted(holding - set(settings.strategy_engine.strategies))
+    if missing:
+        raise Refused(
+            f"{', '.join(missing)} still holds positions; keep it among the strategies until they are closed, "
+            "or begin anew with `lct portfolio reset`"
+        )
+
+
+def reset(home: Path, house: HouseConfig) -> Path:
+    """Put the paper account and its journal aside, so that the next run begins anew; return where they went.
+
+    Raises NotFound where nothing ran yet, and JournalError while a process runs it.
+    """
+    folder = journal_folder(home, house)
+    if not (folder / "house.json").exists():
+        raise NotFound(f"nothing has run yet in {folder}")
+    SqliteJournal(folder / "house.db").close()
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}.old")).exists():
+        number += 1
+    return folder.rename(aside)
 
 
 def read_house(home: Path, settings: Settings) -> House:

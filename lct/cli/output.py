@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ BODY_WIDTH = 120
 LINE_WIDTH = 2_000
 MARKS_MAX = 2
 PIPE_WIDTH = 10_000
+MONEY_DIGITS = 10
+"""Digits of money in a table; `--json` and CSV have them all."""
 DROPPED = {"Cc", "Cf", "Cn", "Co", "Cs"}
 SPACES = {"Zl", "Zp", "Zs"}
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -116,13 +118,15 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, Decimal | int | float) and not isinstance(value, bool)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any) -> Any:
     if value is None:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, Decimal):
+        return as_json(Context(prec=MONEY_DIGITS).create_decimal(value))
     if isinstance(value, list | tuple):
         return clean(", ".join(str(item) for item in value)) or "-"
     if isinstance(value, Mapping):

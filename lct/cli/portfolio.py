@@ -1,11 +1,12 @@
 """`lct portfolio`: what we hold, own and made, as the ledger of the last run tells."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lct.cli import options as o
 from lct.cli.output import print_facts, print_rows, write_csv
+from lct.errors import Refused
 
 if TYPE_CHECKING:
     from lct.run import House
@@ -104,6 +105,29 @@ def trades(
     if csv is not None:
         write_csv(csv, TRADES, rows)
     print_rows(rows, json=json, columns=TRADES, none="no round trip is over yet")
+
+
+@app.command()
+def reset(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: o.ConfigDir = None,
+    account: o.Account = None,
+    json: o.Json = False,
+) -> None:
+    """Put the paper account and its journal aside: the next run begins anew. Nothing is deleted.
+
+    Example: lct portfolio reset --yes
+    """
+    from lct.cli.settings import configured
+    from lct.config import home
+    from lct.run import journal_folder
+    from lct.run import reset as put_aside
+
+    house = configured(config, account).house
+    name = journal_folder(home(), house).name
+    if not yes and typer.prompt(f"type {name} to put its positions, orders and journal aside", err=True) != name:
+        raise Refused(f"{name} was left as it is")
+    print_facts({"account": name, "put_aside": str(put_aside(home(), house))}, json=json)
 
 
 def _house(config: "o.ConfigDir", account: "o.Account") -> "House":

@@ -49,7 +49,7 @@ def run(  # noqa: PLR0917 - Typer calls by name
 
     market = Market(data, symbols, timeframe, from_, to, seed, days)
     money = Money(cash, fee, spread_bps, slippage_bps, participation)
-    settings = _settings(config, account, market, money, tuple(pairs or ()), strategies)
+    settings = _settings(config, account, market, money, tuple(pairs or ()), strategies, ctx.obj)
     facts, whole = _run(settings, cycles, ctx.obj)
     print_facts(facts, json=json)
     if not whole:
@@ -63,6 +63,7 @@ def _settings(
     money: "Money",
     pairs: tuple[str, ...],
     strategies: tuple[str, ...] | None,
+    manners: Manners,
 ) -> "Settings":
     """Return the settings of the files with what the account was started with and what was typed."""
     import msgspec
@@ -73,7 +74,8 @@ def _settings(
 
     settings = configured(config, account)
     kept = kept_house(home(), settings.house)
-    if kept is not None:
+    if kept is not None and kept != settings.house:
+        say("the account goes on with the bars, cash and costs it was started with, not those of house.toml", manners)
         settings = msgspec.structs.replace(settings, house=kept)
     settings = traded(settings, market, money, pairs)
     return settings if strategies is None else strategies_of(settings, strategies)
