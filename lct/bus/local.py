@@ -4,21 +4,21 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 from operator import attrgetter
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from lct.bus.seat import NEVER_NS, Heard, Seat
-from lct.daemon import Daemon
+from lct.daemon import Daemon, Do
 from lct.errors import JournalError, LctError
-from lct.messages.base import Codec, Event, Message, Request, encode, tag_of
+from lct.messages.base import Codec, Command, Event, Message, Request, encode, tag_of
 from lct.messages.market_data import BarsClosed
 from lct.ports.base import TimedPort
-from lct.store.journal import Cursor, Fact, Journal, Word
+from lct.store.journal import Cursor, Errand, Fact, Journal, Word
 
 ROUNDS_AT_ONE_TIME_MAX = 10_000
 CLIENT = "client"
-"""Who asks from outside of the house; it hears only replies."""
+"""Who asks from outside of the house; it hears only the reply to what it asks."""
 
 SEAT_NAME = attrgetter("name")
 
@@ -48,7 +48,10 @@ class LocalBus:
         self.counts: Counter[type[Message]] = Counter()
         self._words: list[Heard] = []
         self._due_ns = NEVER_NS
-        self._replies: list[Heard] = []
+        self._replies: dict[str | None, Event] = {}
+        self._asked = 0
+        self._commits = 0
+        self._is_sound = True
         self._hears = self._routes()
         self._owners = {kind: seat for seat in self.seats.values() for kind in seat.answerers}
         self._seats = tuple(self.seats.values())
@@ -67,11 +70,12 @@ class LocalBus:
 
         `on_time` is called with the time each time it moves.
         """
+        self._begin()
         rounds_now = 0
-        self._due_ns = self._next_due_ns()
         while True:
             if not self._words and self._due_ns > self.now_ns:
                 if self._due_ns == NEVER_NS or (until_md_seq is not None and self.md_seq >= until_md_seq):
+                    self._is_sound = True
                     return
                 self.now_ns = self._due_ns
                 rounds_now = 0
@@ -84,18 +88,42 @@ class LocalBus:
             self._one_round()
 
     def ask(self, request: Request[ReplyT]) -> ReplyT:
-        """Ask a daemon from outside, now: rounds are run until the reply is there; time does not move."""
-        self._words.append(Heard(CLIENT, 0, request, None, CLIENT))
+        """Ask a daemon from outside, now: rounds are run until the reply is there; time does not move.
+
+        A question that changes nothing leaves no trace, not even in the count of rounds. LctError without an answer.
+        """
+        if type(request) not in self._owners:
+            raise LctError(f"nobody in this house answers {tag_of(type(request))}")
+        self._begin()
+        before = self.round, self._commits
+        self._asked += 1
+        key = f"{CLIENT}:{self.epoch}:{self._asked}"
+        self._words.append(Heard(CLIENT, 0, request, None, key))
+        self._replies.clear()
         for _ in range(ROUNDS_AT_ONE_TIME_MAX):
             self._one_round()
-            if self._replies:
-                return self._replies.pop().message  # type: ignore[return-value]
+            if key in self._replies:
+                self._is_sound = True
+                if self._commits == before[1] and not self._words and not any(s.waiting for s in self._seats):
+                    self.round = before[0]
+                return cast(ReplyT, self._replies.pop(key))
         msg = f"no reply to {tag_of(type(request))}"
         raise LctError(msg)
 
+    def _begin(self) -> None:
+        """Go on, unless an error or an interruption broke off a round: memory is ahead of the journal then."""
+        if not self._is_sound:
+            raise LctError("this house broke off in the middle of a round; start it anew, and it goes on from there")
+        self._is_sound = False
+        self._due_ns = self._next_due_ns()
+
     def checkpoint(self) -> None:
         """Commit the cursor, so that the next life goes on exactly here."""
-        self.journal.commit([], self._cursor())
+        if not self._is_sound:
+            raise LctError(
+                "a house that broke off in the middle of a round goes on from its last commit, not from here"
+            )
+        self.journal.commit([], self._cursor(()))
 
     def _next_due_ns(self) -> int:
         earliest = NEVER_NS
@@ -110,20 +138,22 @@ class LocalBus:
     def recover(self) -> None:
         """Start: apply the journal, bring back what is not durable, and take the outbox; the only way to start."""
         cursor = self.journal.cursor()
-        codec = Codec(tuple(kind for kind in _kinds(Message) if "." in str(kind.__struct_config__.tag)))
+        codec = Codec(tuple(kind for kind in _kinds(Message) if "." in tag_of(kind)), is_ours=True)
         for row in self.journal.rows():
             seat = self.seats.get(row.daemon)
             if seat is None:
                 msg = f"the journal has rows of {row.daemon}, which is not part of this house"
                 raise JournalError(msg)
-            seat.daemon.apply(codec.decode(row.body))  # type: ignore[arg-type]
+            seat.daemon.apply(cast(Event, _recorded(codec, row.body)))
         self.epoch = cursor.epoch + 1
         self.round, self.now_ns, self.md_seq = cursor.round, cursor.now_ns, cursor.md_seq
-        self._words = [Heard(w.speaker, w.n, codec.decode(w.body), w.destination, w.answers) for w in cursor.outbox]
+        self._words = [Heard(w.speaker, w.n, _recorded(codec, w.body), w.destination, w.answers) for w in cursor.outbox]
         for name, port in self.ports.items():
             port.resume(cursor.ports.get(name, 0))
-        if self.md_seq:
-            self._rehear()
+        # in the order in which they were said: a venue numbers orders as they come
+        errands = [Do(e.port, cast(Command, _recorded(codec, e.body))) for e in cursor.errands]
+        self._carry_out(errands)
+        self._rehear()
         for seat in self._seats:
             seat.begin(self.now_ns, self.round)
             self._words += seat.words
@@ -131,28 +161,29 @@ class LocalBus:
         self._commit()
 
     def _rehear(self) -> None:
-        """Let daemons hear recorded bars again, outputs dropped, up to the last bars that were delivered."""
+        """Let daemons hear what their recorded ports gave, outputs dropped, up to the last bars delivered."""
         since = {s.name: s.daemon.rehears_since(self.md_seq) for s in self._seats if s.daemon.rehears}
-        if not since:
-            return
+        first = min(since.values(), default=self.md_seq) + 1
         undelivered = [word.message for word in self._words]
         for seat in self._seats:
             for port in seat.ports:
-                for event in port.heard_again(min(since.values()) + 1, self.md_seq):
+                for event in port.heard_again(first, port.given) if port.given else ():
                     self._cascade(seat.replies_of(event, self.now_ns), since, undelivered)
 
     def _cascade(self, said: list[Message], since: dict[str, int], undelivered: list[Message]) -> None:
-        md_seq = 0
+        """Let the words that bars caused be heard again, in the order of rounds, but those that are still to come."""
+        bars = next((message for message in said if isinstance(message, BarsClosed)), None)
+        if bars is None or bars.md_seq > self.md_seq:
+            return
+        hearers = [seat for seat in self._seats if seat.name in since and bars.md_seq > since[seat.name]]
         while said:
             heard, said = said, []
-            for message in heard:
-                if message in undelivered:
-                    continue
-                if isinstance(message, BarsClosed):
-                    md_seq = message.md_seq
-                for seat in self._seats:
-                    if type(message) in seat.daemon.rehears and md_seq > since[seat.name]:
-                        said += seat.replies_of(message, self.now_ns)
+            if bars.md_seq == self.md_seq:
+                heard = [message for message in heard if message not in undelivered]
+            for seat in hearers:
+                for message in heard:
+                    if type(message) in seat.daemon.rehears:
+                        said += seat.replies_of(message, bars.time_ns)
 
     # -- a round ------------------------------------------------------------------------------------------------
 
@@ -171,15 +202,16 @@ class LocalBus:
                     if not seat.inbox:
                         awake.append(seat)
                     seat.inbox.append((handler, word))
-                if kind is BarsClosed:
-                    self.md_seq = word.message.md_seq  # type: ignore[attr-defined]
             else:
                 self._deliver_to_one(word, awake)
-        if self._due_ns <= self.now_ns:
+            if kind is BarsClosed:
+                self.md_seq = word.message.md_seq  # type: ignore[attr-defined]
+        must_commit = False
+        look_again = self._due_ns <= self.now_ns
+        if look_again:
             self._wake_due(awake)
         if len(awake) > 1:
             awake.sort(key=SEAT_NAME)
-        must_commit = look_again = False
         for seat in awake:
             look_again |= seat.hear(self.now_ns, self.round)
             must_commit |= self._collect(seat)
@@ -192,7 +224,7 @@ class LocalBus:
         self.counts[kind] += 1
         if kind is BarsClosed:
             self.md_seq = message.md_seq  # type: ignore[attr-defined]
-        elif kind in self._owners:
+        elif isinstance(message, Request):
             awake: list[Seat] = []
             self._deliver_to_one(word, awake)
             awake[0].hear(self.now_ns, self.round)
@@ -204,6 +236,7 @@ class LocalBus:
             if said is not None:
                 seat.take(said, word, self.round)
                 look_again |= seat.times_changed
+                seat.times_changed = False
                 must_commit |= self._collect(seat)
         if must_commit or look_again:
             self._end_round(must_commit=must_commit, look_again=look_again)
@@ -233,9 +266,10 @@ class LocalBus:
         """Deliver a request to its owner, or a reply to who asked; an event that nobody hears is dropped."""
         message = word.message
         if word.to == CLIENT:
-            self._replies.append(word)
+            self._replies[word.answers] = cast(Event, message)
             return
         if isinstance(message, Request):
+            assert type(message) in self._owners, f"nobody answers {tag_of(type(message))} of {word.speaker}"
             seat = self._owners[type(message)]
             handler: Callable[[Any, int], Any] = partial(seat.answer, word, self.round)
         elif word.to is None:
@@ -255,23 +289,39 @@ class LocalBus:
     def _commit(self) -> None:
         """Make the round's durable events, cursor and outbox durable; only then carry out its commands."""
         facts: list[Fact] = []
+        commands: list[Do] = []
         for seat in self._seats:
             if seat.durable:
                 facts += seat.durable
                 seat.durable = []
-        self.journal.commit(facts, self._cursor())
-        for seat in self._seats:
             if seat.commands:
-                commands, seat.commands = seat.commands, []
-                for command in commands:
-                    self.ports[command.port].do(command.command, self.now_ns)
+                commands += seat.commands
+                seat.commands = []
+        self.journal.commit(facts, self._cursor(commands))
+        self._commits += 1
+        self._carry_out(commands)
 
-    def _cursor(self) -> Cursor:
+    def _carry_out(self, commands: Iterable[Do]) -> None:
+        if not self.journal.is_read_only:
+            for port, command in commands:
+                self.ports[port].do(command, self.now_ns)
+
+    def _cursor(self, commands: Iterable[Do]) -> Cursor:
         if not self.journal.keeps_outbox:
             return Cursor(self.epoch, self.round, self.now_ns, self.md_seq)
         outbox = tuple(Word(w.speaker, w.n, msgspec.Raw(encode(w.message)), w.to, w.answers) for w in self._words)
+        errands = tuple(Errand(port, msgspec.Raw(encode(command))) for port, command in commands)
         heard = {name: port.given for name, port in self.ports.items()}
-        return Cursor(self.epoch, self.round, self.now_ns, self.md_seq, heard, outbox)
+        return Cursor(self.epoch, self.round, self.now_ns, self.md_seq, heard, outbox, errands)
+
+
+def _recorded(codec: Codec, body: bytes | msgspec.Raw) -> Message:
+    """Decode what this house wrote once; the hash chain says that it did."""
+    try:
+        return codec.decode(body)
+    except ValueError as error:
+        msg = f"the journal holds a message that this lct cannot read: {error}"
+        raise JournalError(msg) from error
 
 
 def _kinds(root: type[Message]) -> list[type[Message]]:

@@ -1,13 +1,13 @@
 """A seat: one daemon on a bus, with its handlers, its ports, and what it has said in this round."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from types import GeneratorType
 from typing import Any, NamedTuple
 
 import msgspec
 
 from lct.daemon import Ask, Daemon, Do, Later, Never, NoReply, Said, answerers, hearers
-from lct.messages.base import Event, Message, encode, tag_of
+from lct.messages.base import Event, Message, Request, encode, tag_of
 from lct.ports.base import TimedPort
 from lct.store.journal import Fact
 
@@ -49,7 +49,6 @@ class Seat:
         self.commands: list[Do] = []
         self.timers: dict[str, Later] = {}
         self.waiting: dict[str, Waiting] = {}
-        self.heard_count = 0
         self.is_due = False
         self.times_changed = False
 
@@ -59,44 +58,54 @@ class Seat:
         Return whether what is due next may have changed.
         """
         inbox, self.inbox = self.inbox, []
-        self.heard_count += len(inbox)
+        # a timer or a deadline of this very round is due in the next
+        due = self._due_timers(now_ns) if self.is_due else ()
+        late = self._late(now_ns) if self.is_due else ()
         for handler, heard in inbox:
             said = handler(heard.message, now_ns)
             if said is not None:
                 self.take(said, heard, round_)
         changed = self.is_due or self.times_changed
         if self.is_due:
-            self._hear_due(now_ns, round_)
+            self._hear_ports(now_ns, round_)
+            self._ring(due, now_ns, round_)
+            self._give_up(late, round_)
         self.is_due = self.times_changed = False
         return changed
 
-    def _hear_due(self, now_ns: int, round_: int) -> None:
+    def _hear_ports(self, now_ns: int, round_: int) -> None:
         for port in self.ports:
             due = port.due_ns()
             if due is not None and due <= now_ns:
                 for number, event in enumerate(port.results(now_ns)):
                     self._hear_one(Heard(port.role, number, event, self.name, None), now_ns, round_)
-        if self.timers or self.waiting:
-            self._ring(now_ns, round_)
 
     def _hear_one(self, heard: Heard, now_ns: int, round_: int) -> None:
         handler = self.hearers.get(type(heard.message))  # type: ignore[arg-type]
         assert handler is not None, f"{self.name} does not hear {type(heard.message).__name__} of {heard.speaker}"
-        self.heard_count += 1
         said = handler(heard.message, now_ns)
         if said is not None:
             self.take(said, heard, round_)
 
-    def _ring(self, now_ns: int, round_: int) -> None:
-        due = sorted((timer for timer in self.timers.values() if timer.at_ns <= now_ns), key=lambda t: (t.at_ns, t.id))
+    def _due_timers(self, now_ns: int) -> list[Later]:
+        return sorted((timer for timer in self.timers.values() if timer.at_ns <= now_ns), key=lambda t: (t.at_ns, t.id))
+
+    def _ring(self, due: Iterable[Later], now_ns: int, round_: int) -> None:
+        """Hear the timers that nothing in this round has forgotten or replaced."""
         for timer in due:
-            del self.timers[timer.id]
-        for timer in due:
-            self._hear_one(Heard(f"timer.{timer.id}", 0, timer.message, self.name, None), now_ns, round_)
-        late = [key for key, w in self.waiting.items() if w.deadline_ns is not None and w.deadline_ns <= now_ns]
-        for key in sorted(late):
-            waiting = self.waiting.pop(key)
-            self._advance(waiting.handler, waiting.heard, round_, fault=NoReply(key))
+            if self.timers.get(timer.id) is timer:
+                del self.timers[timer.id]
+                self._hear_one(Heard(f"timer.{timer.id}", 0, timer.message, self.name, None), now_ns, round_)
+
+    def _late(self, now_ns: int) -> list[str]:
+        waiting = ((w.deadline_ns, key) for key, w in self.waiting.items() if w.deadline_ns is not None)
+        return [key for deadline_ns, key in sorted(waiting) if deadline_ns <= now_ns]
+
+    def _give_up(self, late: Iterable[str], round_: int) -> None:
+        for key in late:
+            waiting = self.waiting.pop(key, None)
+            if waiting is not None:
+                self._advance(waiting.handler, waiting.heard, round_, fault=NoReply(key))
 
     def due_ns(self) -> int:
         """Return when the next port result, timer or deadline of this daemon is due, NEVER_NS if there is none."""
@@ -123,8 +132,12 @@ class Seat:
     def answer(self, request: Heard, round_: int, _message: Message, now_ns: int) -> None:
         """Run the answerer of a request; its reply goes to the asker alone."""
         result = self.answerers[type(request.message)](request.message, now_ns)  # type: ignore[index]
-        reply = self._drain(result, request, round_) if type(result) is GeneratorType else result
-        self._reply(reply, request)
+        if type(result) is not GeneratorType:
+            self._reply(result, request)
+        elif self.daemon.durable:
+            self._reply(self._drain(result, request, round_), request)
+        else:
+            self._advance(result, request, round_)
 
     def _drain(self, handler: Generator[Said, Any, Any], heard: Heard, round_: int) -> Any:
         while True:
@@ -166,13 +179,15 @@ class Seat:
                     return
                 self._say(thing, heard, round_)
                 thing = next(handler)
-        except StopIteration:
-            return
+        except StopIteration as stop:
+            if isinstance(heard.message, Request):
+                self._reply(stop.value, heard)
 
     def reply_came(self, heard: Heard, round_: int, _message: Message, now_ns: int) -> None:
         """Give a reply to the handler that waits for it; a reply that nobody waits for is too late and dropped."""
         waiting = self.waiting.pop(heard.answers or "", None)
         if waiting is not None:
+            self.times_changed = True  # its deadline is no longer due
             self._advance(waiting.handler, waiting.heard, round_, reply=heard.message)
 
     def _say(self, thing: Said, heard: Heard, round_: int) -> None:

@@ -1,10 +1,17 @@
 """What every message is: Event and Request, the envelope, and the codec at the door."""
 
+import sys
+from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
+from itertools import chain
+from math import isfinite
+from operator import attrgetter
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
+from msgspec import inspect
 
-from lct.domain.money import money_hook
+from lct.domain.money import Money, money_hook
 
 SCHEMA_VERSION = 1
 FRAME_BYTES_MAX = 262_144
@@ -66,23 +73,92 @@ encode = _ENCODER.encode
 class Codec:
     """Decodes msgpack into exactly the message types it was made for; everything else is refused."""
 
-    def __init__(self, kinds: tuple[type[Message], ...]) -> None:
-        """Take the types that may come in; their tags must differ."""
+    def __init__(self, kinds: tuple[type[Message], ...], *, is_ours: bool = False) -> None:
+        """Take the types that may come in; their tags must differ.
+
+        `is_ours` is for what this house wrote into its own journal: the digits of its money and the size of a frame are
+        not limited then, for a fact that could be written must be readable.
+        """
         self.kinds = {tag_of(kind): kind for kind in kinds}
         assert len(self.kinds) == len(kinds), "two message types share a tag"
         union: Any = kinds[0]
         for kind in kinds[1:]:
             union = union | kind
-        self._decoder = msgspec.msgpack.Decoder(union, dec_hook=money_hook)
+        self._decoder = msgspec.msgpack.Decoder(union, dec_hook=_own_money_hook if is_ours else money_hook)
+        self._bytes_max = sys.maxsize if is_ours else FRAME_BYTES_MAX
+        # msgspec takes NaN and infinity for numbers, and a limit in each type is easily forgotten in the next one
+        floats = {kind: _floats_in(msgspec.inspect.type_info(kind)) for kind in kinds}
+        self._floats = {kind: read for kind, read in floats.items() if read is not None}
 
-    def decode(self, frame: bytes) -> Message:
+    def decode(self, frame: bytes | msgspec.Raw) -> Message:
         """Decode one message; raises ValueError (msgspec's errors are its children) for anything unsound."""
-        if len(frame) > FRAME_BYTES_MAX:
-            msg = f"frame of {len(frame)} bytes; at most {FRAME_BYTES_MAX} are taken"
+        if len(memoryview(frame)) > self._bytes_max:
+            msg = f"frame of {len(memoryview(frame))} bytes; at most {self._bytes_max} are taken"
             raise ValueError(msg)
         try:
             message: Message = self._decoder.decode(frame)
         except RecursionError:
             msg = "frame nested too deep"
             raise ValueError(msg) from None
+        read = self._floats.get(type(message))
+        if read is not None and not all(map(isfinite, read(message))):
+            msg = f"{tag_of(type(message))}: NaN or infinity where a number is expected"
+            raise ValueError(msg)
         return message
+
+
+Floats = Callable[[Any], Iterable[float]]
+"""Returns all floats that stand in a value of one type."""
+
+
+def _floats_in(kind: inspect.Type) -> Floats | None:
+    """Return what finds the floats in a value of a type, None where there can be none."""
+    if isinstance(kind, inspect.FloatType):
+        return lambda value: (value,)
+    if isinstance(kind, inspect.StructType):
+        return _floats_in_fields(kind)
+    if isinstance(kind, inspect.UnionType):
+        return _floats_in_union(kind)
+    if isinstance(kind, inspect.DictType):
+        inner = _floats_in(kind.value_type)
+        return None if inner is None else lambda value: chain.from_iterable(map(inner, value.values()))
+    if isinstance(kind, inspect.TupleType):
+        found = [(i, _floats_in(item)) for i, item in enumerate(kind.item_types)]
+        places = [(i, read) for i, read in found if read is not None]
+        return (lambda value: chain.from_iterable(read(value[i]) for i, read in places)) if places else None
+    if isinstance(kind, inspect.ListType | inspect.VarTupleType | inspect.SetType | inspect.FrozenSetType):
+        if isinstance(kind.item_type, inspect.FloatType):
+            return lambda value: value
+        inner = _floats_in(kind.item_type)
+        return None if inner is None else lambda value: chain.from_iterable(map(inner, value))
+    return None
+
+
+def _floats_in_fields(kind: inspect.StructType) -> Floats | None:
+    found = [(attrgetter(field.name), _floats_in(field.type)) for field in kind.fields]
+    readers = [(field, read) for field, read in found if read is not None]
+    return (lambda value: chain.from_iterable(read(field(value)) for field, read in readers)) if readers else None
+
+
+def _floats_in_union(kind: inspect.UnionType) -> Floats | None:
+    """A union of None and one other type, as far as messages have them."""
+    readers = [read for read in map(_floats_in, kind.types) if read is not None]
+    if not readers:
+        return None
+    assert len(readers) == 1, f"more than one type with floats in {kind}"
+    return lambda value: () if value is None else readers[0](value)
+
+
+def _own_money_hook(kind: type, value: Any) -> Any:
+    """Decode hook for money that this house wrote itself: as many digits as it had."""
+    if kind is not Money or type(value) is not str:
+        return money_hook(kind, value)
+    try:
+        money = Decimal(value)
+    except InvalidOperation:
+        msg = f"not a number: {value!r}"
+        raise ValueError(msg) from None
+    if not money.is_finite():
+        msg = f"not a finite number: {value!r}"
+        raise ValueError(msg)
+    return money

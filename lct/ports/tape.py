@@ -35,6 +35,9 @@ class TapePort:
             self._chunk = self.tape.rows(at, at + CHUNK_ROWS)
         self._due = self._chunk[at - self._chunk_first].open_ns + self._step_ns
 
+    def _refusals(self) -> list[Event]:
+        return [RowsRefused(symbol, counts) for symbol, counts in sorted(self._refused.items())]
+
     def due_ns(self) -> int | None:
         """Return the close of the next bars."""
         return self._due
@@ -43,7 +46,7 @@ class TapePort:
         """Return the rows whose bars have closed by now."""
         told: list[Event] = []
         if self.given == 0:
-            told += [RowsRefused(symbol, counts) for symbol, counts in sorted(self._refused.items())]
+            told += self._refusals()
         while self._due is not None and self._due <= now_ns:
             row = self._chunk[self.given - self._chunk_first]
             self.given += 1
@@ -61,6 +64,6 @@ class TapePort:
         self._look()
 
     def heard_again(self, first: int, last: int) -> list[Event]:
-        """Return the rows first..last once more."""
+        """Return what was refused, and the rows first..last, once more."""
         rows = self.tape.rows(first - 1, last)
-        return [Rows(first + i, self.tape.timeframe, *row) for i, row in enumerate(rows)]
+        return [*self._refusals(), *(Rows(first + i, self.tape.timeframe, *row) for i, row in enumerate(rows))]

@@ -39,11 +39,19 @@ class Word(msgspec.Struct, frozen=True, array_like=True):
     answers: str | None = None
 
 
+class Errand(msgspec.Struct, frozen=True, array_like=True):
+    """A command for a port, which the commit that holds it allows to be carried out."""
+
+    port: str
+    body: msgspec.Raw
+
+
 class Cursor(msgspec.Struct, frozen=True):
     """Where a process stood at its last commit.
 
     `md_seq` is that of the last bars delivered, `ports` the number of results heard from each port, `outbox` all that
-    was said in the round `round` and is not delivered yet.
+    was said in the round `round` and is not delivered yet, `errands` its commands: whether they were carried out is not
+    known, so the next life repeats them first, in this order.
     """
 
     epoch: int = 0
@@ -52,6 +60,7 @@ class Cursor(msgspec.Struct, frozen=True):
     md_seq: int = 0
     ports: dict[str, int] = {}
     outbox: tuple[Word, ...] = ()
+    errands: tuple[Errand, ...] = ()
 
 
 class Fact(NamedTuple):
@@ -68,6 +77,8 @@ class Journal(Protocol):
 
     keeps_outbox: bool
     """Whether the outbox is kept at all; a digest cannot be recovered from, so it is spared the work."""
+    is_read_only: bool
+    """Whether commits are dropped; then nothing may be commanded either."""
 
     def commit(self, facts: list[Fact], cursor: Cursor) -> None:
         """Make the facts and the cursor durable together, or raise JournalError and have done nothing."""
@@ -110,11 +121,19 @@ class Chain:
         """Return the heads of the chains in hex."""
         return {daemon: head.hex() for daemon, (_, head) in sorted(self.heads.items())}
 
+    def seal(self, cursor: bytes) -> bytes:
+        """Return blake2b-128 over an encoded cursor and all heads: a cursor counts only for the rows it came with."""
+        heads = [f"\0{daemon}\0{seq}\0".encode() + digest for daemon, (seq, digest) in sorted(self.heads.items())]
+        return blake2b(b"".join((cursor, *heads)), digest_size=HASH_BYTES).digest()
+
     def take(self, row: Row) -> None:
         """Follow an existing row, raising JournalError where it does not continue its chain."""
         seq, prev = self.heads.get(row.daemon, (0, GENESIS))
         if row.journal_seq != seq + 1:
             msg = f"journal of {row.daemon}: row {row.journal_seq} follows row {seq}; rows are missing or doubled"
+            raise JournalError(msg)
+        if row.schema != SCHEMA:
+            msg = f"journal of {row.daemon}: row {row.journal_seq} has schema {row.schema}; this lct reads {SCHEMA}"
             raise JournalError(msg)
         if row.prev_hash != prev or row.hash != row_hash(row[:4], row[5:]):
             msg = f"journal of {row.daemon}: row {row.journal_seq} ({row.type}) does not match its hash; it was changed"
@@ -142,6 +161,7 @@ class DigestJournal:
     """Keeps only the hash chains: enough to show that two backtests did the same, in constant memory."""
 
     keeps_outbox = False
+    is_read_only = False
 
     def __init__(self) -> None:
         """Start empty."""
@@ -177,6 +197,7 @@ class MemoryJournal:
     """
 
     keeps_outbox = True
+    is_read_only = False
 
     def __init__(self, *, sync_every: int = 1) -> None:
         """`sync_every` 1 is SQLite's FULL (each commit is synced); larger ones model NORMAL."""

@@ -22,7 +22,7 @@ create table journal (
   now_ns integer not null, type text not null, schema integer not null, body blob not null,
   unique (daemon, journal_seq)
 ) strict;
-create table cursor (id integer primary key check (id = 1), body blob not null) strict;
+create table cursor (id integer primary key check (id = 1), body blob not null, seal blob not null) strict;
 """
 
 
@@ -33,37 +33,33 @@ class SqliteJournal:
     """
 
     keeps_outbox = True
+    is_read_only = False
 
     def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
         """Open or make the file, alone: JournalError while another process writes it, or if its chain is broken."""
         assert synchronous in {"FULL", "NORMAL"}, synchronous
         self.path = path
         self._lock = _lock(path)
-        self._chain = Chain()
         try:
             self._db = _connect(path)
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute(f"pragma synchronous = {synchronous}")
-            self._make_or_check()
-            for row in self.rows():
-                self._chain.take(row)
         except sqlite3.Error as error:
             self._lock.close()
-            msg = f"cannot open the journal {path}: {error}"
-            raise JournalError(msg) from error
+            raise _unusable(path, error) from error
+        try:
+            self._make_or_check()
+            self._db.execute("pragma journal_mode = wal")
+            self._db.execute(f"pragma synchronous = {synchronous}")
+            self._chain = _verified(self._db)
+        except (sqlite3.Error, OSError) as error:
+            self.close()
+            raise _unusable(path, error) from error
         except JournalError:
             self.close()
             raise
 
     def _make_or_check(self) -> None:
-        version = self._db.execute("pragma user_version").fetchone()[0]
-        if version == USER_VERSION:
-            return
-        if version != 0:
-            msg = f"{self.path} has schema {version}; this lct reads {USER_VERSION}. Use the lct that wrote it."
-            raise JournalError(msg)
-        self._db.executescript(f"begin immediate; {SCHEMA_SQL} pragma user_version = {USER_VERSION}; commit;")
-        self.path.chmod(0o600)
+        if not _version(self._db, self.path):
+            self._db.executescript(f"begin immediate; {SCHEMA_SQL} pragma user_version = {USER_VERSION}; commit;")
 
     def commit(self, facts: list[Fact], cursor: Cursor) -> None:
         """Write facts and cursor in one transaction."""
@@ -72,12 +68,14 @@ class SqliteJournal:
         try:
             self._db.execute("begin immediate")
             self._db.executemany(f"insert into journal ({COLUMNS}) values (?,?,?,?,?,?,?,?,?,?,?)", rows)  # noqa: S608
+            body = msgspec.msgpack.encode(cursor)
             self._db.execute(
-                "insert into cursor values (1, ?) on conflict (id) do update set body = excluded.body",
-                (msgspec.msgpack.encode(cursor),),
+                "insert into cursor values (1, ?, ?) "
+                "on conflict (id) do update set body = excluded.body, seal = excluded.seal",
+                (body, self._chain.seal(body)),
             )
             self._db.execute("commit")
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError) as error:
             self._chain.heads = heads
             if self._db.in_transaction:
                 self._db.execute("rollback")
@@ -103,13 +101,24 @@ class SqliteJournal:
 
 
 class ReadJournal:
-    """A journal file that another process may be writing, to read only; a commit is dropped."""
+    """A journal file as it stood when it was opened, while another process may write on; a commit is dropped."""
 
-    keeps_outbox = True
+    keeps_outbox = False
+    is_read_only = True
 
     def __init__(self, path: Path) -> None:
-        """Open an existing file; JournalError where there is none."""
+        """Open an existing file; JournalError where there is none, or its chain is broken."""
         self._db = open_to_read(path)
+        try:
+            # one transaction for all that is read: rows and cursor belong to the same commit
+            self._db.execute("begin")
+            self._chain = _verified(self._db)
+        except sqlite3.Error as error:
+            self._db.close()
+            raise _unusable(path, error) from error
+        except JournalError:
+            self._db.close()
+            raise
 
     def commit(self, facts: list[Fact], cursor: Cursor) -> None:
         """Change nothing: who reads does not write."""
@@ -123,11 +132,8 @@ class ReadJournal:
         return read_cursor(self._db)
 
     def digests(self) -> dict[str, str]:
-        """Return the heads of the chains in hex, once they are verified."""
-        chain = Chain()
-        for row in self.rows():
-            chain.take(row)
-        return chain.digests()
+        """Return the heads of the chains in hex."""
+        return self._chain.digests()
 
     def close(self) -> None:
         """Close the file."""
@@ -135,19 +141,27 @@ class ReadJournal:
 
 
 def read_cursor(db: sqlite3.Connection) -> Cursor:
-    """Return the cursor of an open database."""
-    found = db.execute("select body from cursor").fetchone()
-    return msgspec.msgpack.decode(found[0], type=Cursor) if found else Cursor()
+    """Return the cursor of an open database; JournalError where it cannot be read."""
+    try:
+        found = db.execute("select body from cursor").fetchone()
+        return msgspec.msgpack.decode(found[0], type=Cursor) if found else Cursor()
+    except (sqlite3.Error, ValueError) as error:
+        msg = f"the journal's cursor cannot be read: {error}"
+        raise JournalError(msg) from error
 
 
 def read_rows(db: sqlite3.Connection, daemon: str | None = None, after: int = 0) -> Iterator[Row]:
-    """Yield the journal rows of an open database in the order of commit."""
+    """Yield the journal rows of an open database in the order of commit; JournalError where they cannot be read."""
     sql = f"select {COLUMNS} from journal where journal_seq > ?"  # noqa: S608 - the columns are ours
-    if daemon is None:
-        found = db.execute(f"{sql} order by position", (after,))
-    else:
-        found = db.execute(f"{sql} and daemon = ? order by position", (after, daemon))
-    yield from map(Row._make, found)
+    try:
+        if daemon is None:
+            found = db.execute(f"{sql} order by position", (after,))
+        else:
+            found = db.execute(f"{sql} and daemon = ? order by position", (after, daemon))
+        yield from map(Row._make, found)
+    except sqlite3.Error as error:
+        msg = f"the journal cannot be read: {error}"
+        raise JournalError(msg) from error
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
@@ -155,11 +169,54 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     if not path.exists():
         msg = f"no journal at {path}"
         raise JournalError(msg)
-    return _connect(path, read_only=True)
+    try:
+        db = _connect(path, read_only=True)
+        version = _version(db, path)
+    except sqlite3.Error as error:
+        raise _unusable(path, error) from error
+    if not version:
+        msg = f"{path} is empty: no lct has written it yet"
+        raise JournalError(msg)
+    return db
+
+
+def _version(db: sqlite3.Connection, path: Path) -> int:
+    """Return the schema version of a journal, 0 for an empty file; JournalError for anything else."""
+    found: int = db.execute("pragma user_version").fetchone()[0]
+    if found not in {0, USER_VERSION}:
+        msg = f"{path} has schema {found}; this lct reads {USER_VERSION}. Use the lct that wrote it."
+        raise JournalError(msg)
+    if not found and db.execute("select count(*) from sqlite_schema").fetchone()[0]:
+        msg = f"{path} is a database, but not a journal of lct"
+        raise JournalError(msg)
+    return found
+
+
+def _verified(db: sqlite3.Connection) -> Chain:
+    """Return the chains of an open journal, every row and the cursor checked; JournalError where something is off."""
+    found = db.execute("pragma integrity_check (1)").fetchone()[0]
+    if found != "ok":
+        msg = f"the journal is damaged: {found}"
+        raise JournalError(msg)
+    chain = Chain()
+    for row in read_rows(db):
+        chain.take(row)
+    sealed = db.execute("select body, seal from cursor").fetchone()
+    if sealed is None and chain.heads:
+        msg = "the journal has rows, but no cursor: it was changed"
+        raise JournalError(msg)
+    if sealed is not None and chain.seal(sealed[0]) != sealed[1]:
+        msg = "the journal's cursor and its rows are not of one commit: rows are missing, or it was changed"
+        raise JournalError(msg)
+    return chain
+
+
+def _unusable(path: Path, error: Exception) -> JournalError:
+    return JournalError(f"cannot use the journal {path}: {error}")
 
 
 def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    uri = f"{path.resolve().as_uri()}{'?mode=ro' if read_only else ''}"
+    uri = f"{path.resolve().as_uri()}?mode={'ro' if read_only else 'rw'}"
     db = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=2.0)
     db.execute("pragma trusted_schema = off")
     db.execute("pragma cell_size_check = on")
@@ -167,12 +224,21 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
 
 
 def _lock(path: Path) -> IO[bytes]:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    handle = os.fdopen(os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    """Make the folder and the file where they are missing, for nobody else to read, and hold the lock beside it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        handle = os.fdopen(os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+    except OSError as error:
+        raise _unusable(path, error) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        # before SQLite does: -wal and -shm take over the permissions of the file
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except BlockingIOError:
         handle.close()
         msg = f"{path} is in use by another lct process; stop it first"
         raise JournalError(msg) from None
+    except OSError as error:
+        handle.close()
+        raise _unusable(path, error) from error
     return handle
