@@ -68,14 +68,15 @@ def _settings(
     """Return the settings of the files with what the account was started with and what was typed."""
     import msgspec
 
-    from lct.cli.settings import configured, strategies_of, traded
+    from lct.cli.settings import Market, Money, configured, strategies_of, traded
     from lct.config import home
     from lct.run import kept_house
 
     settings = configured(config, account)
     kept = kept_house(home(), settings.house)
-    if kept is not None and kept != settings.house:
-        say("the account goes on with the bars, cash and costs it was started with, not those of house.toml", manners)
+    if kept is not None:
+        if kept != traded(settings, Market(), Money(), ()).house:
+            say("the account goes on with the bars and the money it was started with, not those of house.toml", manners)
         settings = msgspec.structs.replace(settings, house=kept)
     settings = traded(settings, market, money, pairs)
     return settings if strategies is None else strategies_of(settings, strategies)

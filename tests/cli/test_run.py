@@ -27,11 +27,38 @@ def played(document: Any) -> Any:
 
 def test_a_run_goes_on_where_the_last_stopped(document: Any) -> None:
     first = document("run", *SMALL, "--cycles", "100")
-    second = document("run", "--cycles", "50")
+    second = document("run", "--strategies", "ema_cross", "--cycles", "50")
 
     assert list(first) == SUMMARY
     assert (first["cycles"], first["md_seq"], first["time"]) == (100, 100, "2024-01-01T01:40:00Z")
     assert (second["cycles"], second["md_seq"], second["finished"]) == (50, 150, False)
+
+
+def test_a_strategy_that_still_holds_something_cannot_be_left_out(document: Any, lct: Any) -> None:
+    document("run", *SMALL, "--cycles", "100")
+    assert document("portfolio", "positions") != [], "the test needs a position"
+
+    refused = lct("run", "--strategies", "trend", "--cycles", "50")
+
+    assert refused.exit_code == 4
+    assert "ema_cross still holds" in refused.stderr
+
+
+def test_an_account_that_was_put_aside_begins_anew(document: Any, lct: Any, home: Path) -> None:
+    document("run", *SMALL, "--cycles", "100")
+
+    aside = Path(document("portfolio", "reset", "--yes")["put_aside"])
+
+    assert (aside / "house.db").exists()
+    assert lct("portfolio", "pnl").exit_code == 5
+    assert document("run", *SMALL, "--cycles", "10")["md_seq"] == 10
+
+
+def test_an_account_is_not_put_aside_without_a_word(document: Any, lct: Any) -> None:
+    document("run", *SMALL, "--cycles", "10")
+
+    assert lct("portfolio", "reset").exit_code != 0
+    assert document("portfolio", "pnl")["fills"] >= 0
 
 
 def test_pieces_end_where_one_run_ends(document: Any, tmp_path: Path) -> None:
