@@ -63,7 +63,10 @@ class SignalFresh(Event, frozen=True, gc=False, tag="trading_engine.signal_fresh
 
 
 class TradingStatus(Event, frozen=True, tag="trading_engine.status"):
-    """Cycles run, signals seen (a score entering or leaving the entry zone), proposals made, and entries withheld."""
+    """Cycles run, signals seen (a score that calls for an entry or an exit), proposals made, and entries withheld.
+
+    `proposals` is durable; the others count this life of the daemon, bars heard again included.
+    """
 
     cycles: int
     signals: int
