@@ -120,8 +120,8 @@ def _floats_in(kind: inspect.Type) -> Floats | None:
     if isinstance(kind, inspect.UnionType):
         return _floats_in_union(kind)
     if isinstance(kind, inspect.DictType):
-        inner = _floats_in(kind.value_type)
-        return None if inner is None else lambda value: chain.from_iterable(map(inner, value.values()))
+        of_values = _floats_in(kind.value_type)
+        return None if of_values is None else lambda value: chain.from_iterable(map(of_values, value.values()))
     if isinstance(kind, inspect.TupleType):
         found = [(i, _floats_in(item)) for i, item in enumerate(kind.item_types)]
         places = [(i, read) for i, read in found if read is not None]
@@ -129,8 +129,8 @@ def _floats_in(kind: inspect.Type) -> Floats | None:
     if isinstance(kind, inspect.ListType | inspect.VarTupleType | inspect.SetType | inspect.FrozenSetType):
         if isinstance(kind.item_type, inspect.FloatType):
             return lambda value: value
-        inner = _floats_in(kind.item_type)
-        return None if inner is None else lambda value: chain.from_iterable(map(inner, value))
+        of_items = _floats_in(kind.item_type)
+        return None if of_items is None else lambda value: chain.from_iterable(map(of_items, value))
     return None
 
 

@@ -13,6 +13,8 @@ from lct.errors import JournalError
 from lct.store.journal import Chain, Cursor, Fact, Row
 
 USER_VERSION = 1
+BROKEN = (sqlite3.Error, OSError, ValueError, TypeError)
+"""What reading a damaged file may raise: bytes that are no text (also in SQLite's own words), values of other types."""
 COLUMNS = "daemon, journal_seq, epoch, prev_hash, hash, heard_ref, round, now_ns, type, schema, body"
 SCHEMA_SQL = """
 create table journal (
@@ -50,7 +52,7 @@ class SqliteJournal:
             self._db.execute("pragma journal_mode = wal")
             self._db.execute(f"pragma synchronous = {synchronous}")
             self._chain = _verified(self._db)
-        except (sqlite3.Error, OSError) as error:
+        except BROKEN as error:
             self.close()
             raise _unusable(path, error) from error
         except JournalError:
@@ -113,7 +115,7 @@ class ReadJournal:
             # one transaction for all that is read: rows and cursor belong to the same commit
             self._db.execute("begin")
             self._chain = _verified(self._db)
-        except sqlite3.Error as error:
+        except BROKEN as error:
             self._db.close()
             raise _unusable(path, error) from error
         except JournalError:
@@ -145,7 +147,7 @@ def read_cursor(db: sqlite3.Connection) -> Cursor:
     try:
         found = db.execute("select body from cursor").fetchone()
         return msgspec.msgpack.decode(found[0], type=Cursor) if found else Cursor()
-    except (sqlite3.Error, ValueError) as error:
+    except BROKEN as error:
         msg = f"the journal's cursor cannot be read: {error}"
         raise JournalError(msg) from error
 
@@ -159,7 +161,7 @@ def read_rows(db: sqlite3.Connection, daemon: str | None = None, after: int = 0)
         else:
             found = db.execute(f"{sql} and daemon = ? order by position", (after, daemon))
         yield from map(Row._make, found)
-    except sqlite3.Error as error:
+    except BROKEN as error:
         msg = f"the journal cannot be read: {error}"
         raise JournalError(msg) from error
 
@@ -172,7 +174,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
     try:
         db = _connect(path, read_only=True)
         version = _version(db, path)
-    except sqlite3.Error as error:
+    except BROKEN as error:
         raise _unusable(path, error) from error
     if not version:
         msg = f"{path} is empty: no lct has written it yet"
@@ -197,6 +199,10 @@ def _verified(db: sqlite3.Connection) -> Chain:
     found = db.execute("pragma integrity_check (1)").fetchone()[0]
     if found != "ok":
         msg = f"the journal is damaged: {found}"
+        raise JournalError(msg)
+    rows, first, last = db.execute("select count(*), min(position), max(position) from journal").fetchone()
+    if rows and (first, last) != (1, rows):
+        msg = f"the journal has {rows} rows at the places {first} to {last}: it was changed"
         raise JournalError(msg)
     chain = Chain()
     for row in read_rows(db):
