@@ -55,18 +55,19 @@ class MarketData(Daemon):
         )
 
     def _refuse(self, rows: Rows, reason: str) -> Iterator[Event]:
-        """Announce the sound rows of a timestamp, if its time is sound at all, and count the others."""
+        """Count what is refused, and announce the sound rows of a timestamp whose time is sound."""
         columns = (rows.open, rows.high, rows.low, rows.close, rows.volume)
         keep = [reason == "unsound" and is_sound(*row) for row in zip(*columns, strict=True)]
-        if any(keep):
-            self._latest_open_ns = rows.open_ns
-        kept = [[v for v, good in zip(column, keep, strict=True) if good] for column in columns]
-        symbols = tuple(s for s, good in zip(rows.symbols, keep, strict=True) if good)
         for symbol, good in zip(rows.symbols, keep, strict=True):
             if not good:
                 self.refused.setdefault(symbol, Counter())[reason] += 1
                 yield BarsRefused(symbol, {reason: 1})
-        yield self._bars(Rows(rows.number, rows.timeframe, rows.open_ns, symbols, *kept))
+        if reason == "unsound":
+            if any(keep):
+                self._latest_open_ns = rows.open_ns
+            kept = [[v for v, good in zip(column, keep, strict=True) if good] for column in columns]
+            symbols = tuple(s for s, good in zip(rows.symbols, keep, strict=True) if good)
+            yield self._bars(Rows(rows.number, rows.timeframe, rows.open_ns, symbols, *kept))
 
     @on(RowsRefused)
     def count(self, refused: RowsRefused, now_ns: int) -> Saying:

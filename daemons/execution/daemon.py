@@ -29,29 +29,33 @@ from lct.messages.execution import (
     Orders,
     ProposalDenied,
     Propose,
+    Unprotected,
     Verdict,
 )
 from lct.messages.market_data import BarsClosed
 
 PORT = "exchange"
 
-SIMULATED = Limits(
-    max_order_notional=None,
-    max_position_notional=None,
-    max_open_orders=1_000,
-    max_orders_per_minute=10_000,
-    max_daily_loss=None,
-    max_drawdown=None,
-)
+
+class SimulatedLimits(Limits, frozen=True, forbid_unknown_fields=True):
+    """The hard limits where nothing is at stake: the same, with other defaults."""
+
+    max_order_notional: Money | None = None
+    max_position_notional: Money | None = None
+    max_open_orders: Annotated[int, Meta(ge=0, description="orders live at once")] = 1_000
+    max_orders_per_minute: Annotated[int, Meta(ge=0, description="orders sent in any 60 seconds")] = 10_000
+    max_daily_loss: Money | None = None
+    max_drawdown: Money | None = None
+
+
+SIMULATED = SimulatedLimits()
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What the gate allows; `simulated` holds in backtests, demos and replays, `limits` wherever else."""
 
     limits: Annotated[Limits, Meta(description="hard limits, with real prices")] = Limits()
-    simulated: Annotated[Limits, Meta(description="hard limits in replayed time, where the account is as large")] = (
-        SIMULATED
-    )
+    simulated: Annotated[SimulatedLimits, Meta(description="hard limits in replayed time")] = SIMULATED
     orders_kept: Annotated[int, Meta(ge=0, description="orders that are over and still listed")] = 1_000
 
 
@@ -288,7 +292,11 @@ class Execution(Daemon):
         held = abs(self.book.ledger.position(book, symbol).amount)
         amount = instrument.amount_down(held - self.book.leaving(book, symbol))
         price = stop or take
-        if price is None or instrument.objection(amount, price) is not None:
+        if price is None or not amount:
+            return
+        objection = instrument.objection(amount, price)
+        if objection is not None:
+            yield Unprotected(book, symbol, amount, objection)
             return
         guard = Order(
             client_order_id=self._order_id(source.intent_id, name),

@@ -122,6 +122,15 @@ class Filled(Event, frozen=True, gc=False, tag="execution.filled"):
     protective: bool = False
 
 
+class Unprotected(Event, frozen=True, tag="execution.unprotected"):
+    """`amount` of a position has no stop at the venue, and why."""
+
+    book: str
+    symbol: str
+    amount: Money
+    reason: str
+
+
 class Orders(Event, frozen=True, tag="execution.orders"):
     """Orders, oldest first."""
 

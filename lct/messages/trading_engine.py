@@ -62,6 +62,16 @@ class SignalFresh(Event, frozen=True, gc=False, tag="trading_engine.signal_fresh
     symbol: str
 
 
+class DustLeft(Event, frozen=True, tag="trading_engine.dust_left"):
+    """A position is too small to be sold: it may be added to, and is left when its price or the next exit allows."""
+
+    durable = True
+
+    book: str
+    symbol: str
+    amount: Money
+
+
 class TradingStatus(Event, frozen=True, tag="trading_engine.status"):
     """Cycles run, signals seen (a score that calls for an entry or an exit), proposals made, and entries withheld.
 

@@ -16,6 +16,7 @@ from lct.messages.execution import (
     OrderIntended,
     OrderMoved,
     ProposalDenied,
+    Unprotected,
     Verdict,
 )
 from tests.daemons.execution_room import DAY, INSTRUMENTS, MINUTE, NOW, Room, entry, exit_, order_id
@@ -260,7 +261,8 @@ def test_a_slice_too_small_for_the_venue_is_covered_with_the_next():
     first = room.traded(order_id("t1"), "0.1", "40")
     second = room.traded(order_id("t1"), "0.4", "40")
 
-    assert [type(m) for m in first] == [Filled]
+    assert [type(m) for m in first] == [Filled, Unprotected]
+    assert (first[1].amount, first[1].reason) == (Decimal("0.1"), "notional 3.88 is below the minimum 5")
     assert second[1].order.amount == Decimal("0.5")
 
 

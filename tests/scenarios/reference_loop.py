@@ -6,7 +6,7 @@ from decimal import Decimal
 from lct.domain.money import ceil_to, floor_to, to_money
 
 FAST, SLOW, BLOCK = 2 / 13, 2 / 27, 64
-RISK, SHARE = Decimal("0.01"), Decimal("0.25")
+RISK, SHARE, LEAST = Decimal("0.01"), Decimal("0.25"), Decimal("0.25")
 
 
 @dataclass
@@ -35,6 +35,7 @@ class Order:
     take: Decimal | None = None
     is_market: bool = True
     tried_ns: int = -1
+    spends: bool = True  # whether the signal is not traded again once it is filled
 
 
 @dataclass
@@ -50,7 +51,7 @@ class Loop:
     def __post_init__(self):
         self.held = dict.fromkeys(self.rows, Decimal(0))
         self.marks, self.entered_ns, self.bars_held, self.best = {}, {}, {}, {}
-        self.orders, self.fills, self.spent = [], [], set()
+        self.orders, self.fills, self.spent, self.dust = [], [], set(), {}
         self.scores = {symbol: self.ema_scores(rows) for symbol, rows in self.rows.items()}
 
     def run(self):
@@ -105,22 +106,32 @@ class Loop:
             score = self.scores[symbol].get(now - self.step_ns)
             if any(o.symbol == symbol and o.kind != "guard" for o in self.orders):
                 continue  # one intent at a time
-            if self.held[symbol]:
-                if self.should_leave(symbol, score, self.rows[symbol][now - self.step_ns][3]):
-                    guarded = any(o.symbol == symbol for o in self.orders)
-                    (waiting if guarded else self.orders).append(Order(symbol, "exit", self.held[symbol]))
+            is_dust = self.held[symbol] != 0 and self.held[symbol] == self.dust.get(symbol)
+            if score is False and (is_dust or not self.held[symbol]):
+                self.spent.discard(symbol)
+            if is_dust and score is False:
+                if self.fits(symbol, self.held[symbol], self.marks[symbol]):
+                    self.orders.append(Order(symbol, "exit", self.held[symbol], spends=False))
+            elif self.held[symbol] and not is_dust:
+                self.leave(symbol, score, self.rows[symbol][now - self.step_ns][3], waiting)
             elif score and symbol not in self.spent:
                 self.enter(symbol)
-            elif score is False:
-                self.spent.discard(symbol)
         return waiting
 
-    def should_leave(self, symbol, score, close):
+    def leave(self, symbol, score, close, waiting):
+        """Sell all where a close calls for it; what is too small to be sold is dust, and may be added to."""
         rules = self.rules
         is_over = rules.on_signal and score is False
         is_behind = rules.trailing is not None and close <= self.best.get(symbol, close) * (1 - rules.trailing)
         is_late = rules.max_bars is not None and self.bars_held[symbol] >= rules.max_bars
-        return (is_over or is_behind or is_late) and self.fits(symbol, self.held[symbol], self.marks[symbol])
+        if not (is_over or is_behind or is_late):
+            return
+        if not self.fits(symbol, self.held[symbol], self.marks[symbol]):
+            self.dust[symbol] = self.held[symbol]
+            return
+        guarded = any(o.symbol == symbol for o in self.orders)
+        order = Order(symbol, "exit", self.held[symbol], spends=is_behind or not is_over)
+        (waiting if guarded else self.orders).append(order)
 
     def fits(self, symbol, amount, price):
         return (
@@ -133,7 +144,7 @@ class Loop:
         entries = [o for o in self.orders if o.kind == "entry"]
         price, cost, lot = self.marks[symbol], self.rules.fee_rate + self.rules.worsening, self.instruments[symbol].lot
         cash = self.cash - sum(o.promised for o in entries) * (1 + cost)
-        positions = sum(1 for amount in self.held.values() if amount) + len(entries)
+        positions = sum(1 for s, amount in self.held.items() if amount and amount != self.dust.get(s)) + len(entries)
         if positions >= self.rules.positions_max or cash <= self.instruments[symbol].min_notional:
             return
         stop = self.stop_at(symbol, price) or Decimal(0)
@@ -141,6 +152,9 @@ class Loop:
         worth = self.equity()
         most = min(worth * SHARE / price, cash / (price * (1 + cost)), worth * RISK / loss)
         amount = floor_to(most, lot)
+        is_all_cash = (amount + lot) * price * (1 + cost) > cash
+        if is_all_cash and amount * price < worth * SHARE * LEAST:
+            return
         if not self.fits(symbol, amount, price) or (stop and not self.fits(symbol, amount, stop)):
             return
         live = sum(o.left * self.marks[o.symbol] for o in entries)
@@ -207,6 +221,8 @@ class Loop:
             self.book(order, amount, price, time_ns)
         if not order.left:
             self.orders.remove(order)
+            if order.kind == "exit" and order.spends:
+                self.spent.add(symbol)
         elif order.kind == "guard":
             self.spent.add(symbol)
         if order.kind == "entry" and amount > 0:

@@ -1,20 +1,16 @@
-"""Trading engine: turns scores into proposals: when to enter, how much, when to leave."""
+"""The trading engine daemon: hears scores and fills, decides, and proposes."""
 
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal
-from math import inf
-from typing import Annotated
 
-import msgspec
-from msgspec import Meta
-
+from daemons.trading_engine.holdings import Config, Holding
 from lct.daemon import Ask, Daemon, Said, Saying, answers, on
-from lct.domain.exits import ExitPolicy, exit_reason, protection
+from lct.domain.exits import exit_reason, protection
 from lct.domain.instruments import Instrument
 from lct.domain.ledger import Ledger, deposit
 from lct.domain.marks import LOOK_BACK, Marks, equity
-from lct.domain.money import ONE, ZERO, Money
+from lct.domain.money import ONE, ZERO
 from lct.domain.orders import TERMINAL, OrderType, Side, State
 from lct.domain.sizing import amount_for_risk
 from lct.messages.base import Event
@@ -23,6 +19,7 @@ from lct.messages.market_data import BarsClosed
 from lct.messages.strategy_engine import Scored
 from lct.messages.trading_engine import (
     DepositHeard,
+    DustLeft,
     FillHeard,
     GetTradingStatus,
     Proposed,
@@ -31,60 +28,10 @@ from lct.messages.trading_engine import (
     TradingStatus,
 )
 
+SIGNAL = "signal"
+REMAINDER = "remainder"
 PROPOSAL_NS = 2_000_000_000
 """How long a proposal is good for."""
-
-
-class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """When to trade and how much; exits are those of domain.exits."""
-
-    entry_score: Annotated[float, Meta(gt=0.0, le=1.0, description="score at which a position is entered")] = 0.5
-    exit_score: Annotated[float, Meta(ge=-1.0, lt=1.0, description="score at or below which it is left")] = 0.0
-    max_risk_per_trade: Annotated[Money, Meta(description="loss at the stop as a fraction of equity")] = Decimal("0.01")
-    max_position_share: Annotated[Money, Meta(description="largest position as a fraction of equity")] = Decimal("0.25")
-    max_open_positions: Annotated[int, Meta(ge=1, description="positions open at once, over all books")] = 10
-    allow_short: Annotated[bool, Meta(description="enter short where the instrument can be shorted")] = False
-    exits: Annotated[ExitPolicy, Meta(description="how positions are protected and left")] = ExitPolicy()
-
-    def __post_init__(self) -> None:
-        """Refuse fractions that are none."""
-        for name in ("max_risk_per_trade", "max_position_share"):
-            if not ZERO < getattr(self, name) <= ONE:
-                raise ValueError(f"{name} must be a fraction above 0 and at most 1, not {getattr(self, name)}")
-
-
-class Holding:
-    """What one book has to do with one symbol; scores strictly between `low` and `high` call for nothing.
-
-    A `watched` one has a position whose exits follow the closes: each bar calls, with or without a score.
-    """
-
-    __slots__ = (
-        "best_close",
-        "book",
-        "entry_md_seq",
-        "facts",
-        "high",
-        "in_zone",
-        "instrument",
-        "low",
-        "spent",
-        "unresolved",
-        "watched",
-    )
-
-    def __init__(self, book: str, instrument: Instrument) -> None:
-        self.book = book
-        self.instrument = instrument
-        self.unresolved: Proposed | None = None
-        self.spent = False
-        self.facts = 0
-        self.entry_md_seq = 0
-        self.best_close = 0.0
-        self.in_zone = False
-        self.low = -inf
-        self.high = inf
-        self.watched = False
 
 
 class TradingEngine(Daemon):
@@ -134,6 +81,10 @@ class TradingEngine(Daemon):
             holding = self.holding(event.book, event.symbol)
             holding.spent = False
             self._set_band(holding)
+        elif type(event) is DustLeft:
+            holding = self.holding(event.book, event.symbol)
+            holding.dust = event.amount
+            self._set_band(holding)
         else:
             assert type(event) is DepositHeard, f"the trading engine cannot apply {event}"
             self.ledger.post(deposit(event.deposit.asset, event.deposit.amount))
@@ -147,6 +98,9 @@ class TradingEngine(Daemon):
         )
         holding.facts = fill.journal_seq
         if fill.state is State.FILLED and not fill.protective:
+            over = holding.unresolved
+            # a signal that was traded is not traded again, unless its own end closed the position
+            holding.spent |= over is not None and over.exits and over.reason not in (SIGNAL, REMAINDER)
             self._resolve(holding, fill.intent_id)
         if was_flat:
             holding.entry_md_seq = event.md_seq
@@ -162,25 +116,11 @@ class TradingEngine(Daemon):
         if holding.unresolved is not None and holding.unresolved.intent_id == intent_id:
             holding.unresolved = None
 
+    def _amount(self, holding: Holding) -> Decimal:
+        return self.ledger.position(holding.book, holding.instrument.symbol).amount
+
     def _set_band(self, holding: Holding) -> None:
-        """Set between which scores there is nothing to do for a holding."""
-        config = self.config
-        amount = self.ledger.position(holding.book, holding.instrument.symbol).amount
-        holding.low, holding.high = -inf, inf
-        holding.watched = bool(amount) and self._watches_closes
-        if holding.watched:
-            holding.low, holding.high = inf, -inf
-        elif holding.unresolved is not None:
-            return
-        elif amount:
-            if config.exits.on_signal:
-                holding.low, holding.high = (config.exit_score, inf) if amount > ZERO else (-inf, -config.exit_score)
-        elif holding.spent:
-            holding.low, holding.high = inf, -inf
-        else:
-            holding.high = config.entry_score
-            if config.allow_short:
-                holding.low = -config.entry_score
+        holding.set_band(self._amount(holding), self.config)
 
     def holding(self, book: str, symbol: str) -> Holding:
         """Return what a book has to do with a symbol, made when first asked for."""
@@ -275,8 +215,8 @@ class TradingEngine(Daemon):
 
     def _act(self, calling: list[tuple[Holding, float | None]], now_ns: int) -> Iterator[Said]:
         for holding, score in calling:
-            amount = self.ledger.position(holding.book, holding.instrument.symbol).amount
-            if amount:
+            amount = self._amount(holding)
+            if amount and amount != holding.dust:
                 yield from self._leave(holding, amount, score, now_ns)
                 continue
             assert score is not None, "only a position is watched without a score"
@@ -284,6 +224,8 @@ class TradingEngine(Daemon):
                 holding.in_zone = False
                 if holding.spent:
                     yield SignalFresh(holding.book, holding.instrument.symbol)
+                if amount:
+                    yield from self._close(holding, amount, REMAINDER, now_ns)
             elif not holding.spent:
                 self.signals += not holding.in_zone
                 holding.in_zone = True
@@ -305,8 +247,18 @@ class TradingEngine(Daemon):
         exits = self.config.exits
         reason = exit_reason(side, close, holding.best_close or close, bars_held, score, exits, self.config.exit_score)
         if reason is not None:
+            yield from self._close(holding, amount, reason, now_ns)
+
+    def _close(self, holding: Holding, amount: Decimal, reason: str, now_ns: int) -> Iterator[Said]:
+        """Propose to close a position; say once that it is too small for that."""
+        price = self.marks.price(holding.instrument) or ZERO
+        if holding.instrument.objection(abs(amount), price) is not None:
+            if amount != holding.dust:
+                yield DustLeft(holding.book, holding.instrument.symbol, amount)
+        else:
             self.signals += 1
-            yield from self._propose(holding, side.opposite, abs(amount), reason, now_ns, exits=True)
+            side = Side.SELL if amount > ZERO else Side.BUY
+            yield from self._propose(holding, side, abs(amount), reason, now_ns, exits=True)
 
     def _enter(self, holding: Holding, side: Side, now_ns: int) -> Iterator[Said]:
         amount, reason = self._size(holding.instrument, side)
@@ -318,7 +270,8 @@ class TradingEngine(Daemon):
     def _size(self, instrument: Instrument, side: Side) -> tuple[Decimal, str | None]:
         """Return how much to trade, or why nothing; unresolved entries count as positions and as cash that is gone."""
         config = self.config
-        open_now = sum(1 for position in self.ledger.positions.values() if position.amount)
+        dust = {(h.book, h.instrument.symbol): h.dust for h in self.holdings.values()}
+        open_now = sum(p.amount not in (ZERO, dust.get(at, ZERO)) for at, p in self.ledger.positions.items())
         entering = [h.unresolved for h in self.unresolved.values() if h.unresolved and not h.unresolved.exits]
         if open_now + len(entering) >= config.max_open_positions:
             return ZERO, "max_open_positions"
@@ -341,6 +294,10 @@ class TradingEngine(Daemon):
             cash_free,
             self.cost_rate,
         )
+        paid = price * (ONE + self.cost_rate)
+        least = config.min_cash_share * config.max_position_share * worth
+        if (amount + instrument.lot) * paid > cash_free and amount * price < least:
+            return ZERO, "cash"
         if not amount or (stop is not None and instrument.objection(amount, stop) is not None):
             return ZERO, "below the venue's minimum, at the stop if not now"
         return amount, None

@@ -1,0 +1,6 @@
+"""Trading engine: turns scores into proposals: when to enter, how much, when to leave."""
+
+from daemons.trading_engine.daemon import PROPOSAL_NS, TradingEngine
+from daemons.trading_engine.holdings import Config, Holding
+
+__all__ = ["PROPOSAL_NS", "Config", "Holding", "TradingEngine"]

@@ -1,0 +1,92 @@
+"""What the engine trades by, and what each book has to do with each symbol."""
+
+from decimal import Decimal
+from math import inf
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from lct.domain.exits import ExitPolicy
+from lct.domain.instruments import Instrument
+from lct.domain.money import ONE, ZERO, Money
+from lct.messages.trading_engine import Proposed
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When to trade and how much; exits are those of domain.exits."""
+
+    entry_score: Annotated[float, Meta(gt=0.0, le=1.0, description="score at which a position is entered")] = 0.5
+    exit_score: Annotated[float, Meta(ge=-1.0, lt=1.0, description="score at or below which it is left")] = 0.0
+    max_risk_per_trade: Annotated[Money, Meta(description="loss at the stop as a fraction of equity")] = Decimal("0.01")
+    max_position_share: Annotated[Money, Meta(description="largest position as a fraction of equity")] = Decimal("0.25")
+    min_cash_share: Annotated[
+        Money, Meta(description="enter with what cash is left only if that is this part of the largest position")
+    ] = Decimal("0.25")
+    max_open_positions: Annotated[int, Meta(ge=1, description="positions open at once, over all books")] = 10
+    allow_short: Annotated[bool, Meta(description="enter short where the instrument can be shorted")] = False
+    exits: Annotated[ExitPolicy, Meta(description="how positions are protected and left")] = ExitPolicy()
+
+    def __post_init__(self) -> None:
+        """Refuse fractions that are none."""
+        for name in ("max_risk_per_trade", "max_position_share"):
+            if not ZERO < getattr(self, name) <= ONE:
+                raise ValueError(f"{name} must be a fraction above 0 and at most 1, not {getattr(self, name)}")
+
+
+class Holding:
+    """What one book has to do with one symbol; scores strictly between `low` and `high` call for nothing.
+
+    A `watched` one has a position whose exits follow the closes: each bar calls, with or without a score.
+    """
+
+    __slots__ = (
+        "best_close",
+        "book",
+        "dust",
+        "entry_md_seq",
+        "facts",
+        "high",
+        "in_zone",
+        "instrument",
+        "low",
+        "spent",
+        "unresolved",
+        "watched",
+    )
+
+    def __init__(self, book: str, instrument: Instrument) -> None:
+        self.book = book
+        self.instrument = instrument
+        self.unresolved: Proposed | None = None
+        self.spent = False
+        self.dust = ZERO
+        self.facts = 0
+        self.entry_md_seq = 0
+        self.best_close = 0.0
+        self.in_zone = False
+        self.low = -inf
+        self.high = inf
+        self.watched = False
+
+    def set_band(self, amount: Decimal, config: Config) -> None:
+        """Set between which scores there is nothing to do, for a position of `amount`."""
+        is_dust = bool(amount) and amount == self.dust
+        watches = config.exits.trailing is not None or config.exits.max_bars is not None
+        self.low, self.high = -inf, inf
+        self.watched = bool(amount) and watches and not is_dust
+        if self.watched:
+            self.low, self.high = inf, -inf
+        elif self.unresolved is not None:
+            return
+        elif is_dust:
+            self.low, self.high = inf, -inf
+        elif amount:
+            if config.exits.on_signal:
+                self.low, self.high = (config.exit_score, inf) if amount > ZERO else (-inf, -config.exit_score)
+        elif self.spent:
+            self.low, self.high = inf, -inf
+        else:
+            self.high = config.entry_score
+            if config.allow_short:
+                self.low = -config.entry_score
