@@ -108,14 +108,20 @@ class Chain:
         """Start with no chain; a daemon's begins at GENESIS."""
         self.heads: dict[str, tuple[int, bytes]] = {}
 
+    def fold(self, fact: Fact, cursor: Cursor) -> tuple[int, bytes, bytes]:
+        """Append a fact to its daemon's chain; return its number, the hash before it, and its own."""
+        daemon, ref, kind, body = fact
+        seq, prev = self.heads.get(daemon, (0, GENESIS))
+        seq += 1
+        digest = row_hash((daemon, seq, cursor.epoch, prev), (ref, cursor.round, cursor.now_ns, kind, SCHEMA, body))
+        self.heads[daemon] = (seq, digest)
+        return seq, prev, digest
+
     def link(self, fact: Fact, cursor: Cursor) -> Row:
-        """Return the fact as the next row of its daemon's chain."""
-        seq, prev = self.heads.get(fact.daemon, (0, GENESIS))
-        head = (fact.daemon, seq + 1, cursor.epoch, prev)
-        tail = (fact.heard_ref, cursor.round, cursor.now_ns, fact.type, SCHEMA, fact.body)
-        digest = row_hash(head, tail)
-        self.heads[fact.daemon] = (seq + 1, digest)
-        return Row._make((*head, digest, *tail))
+        """Append a fact to its daemon's chain and return it as a row."""
+        seq, prev, digest = self.fold(fact, cursor)
+        head = (fact.daemon, seq, cursor.epoch, prev, digest)
+        return Row(*head, fact.heard_ref, cursor.round, cursor.now_ns, fact.type, SCHEMA, fact.body)
 
     def digests(self) -> dict[str, str]:
         """Return the heads of the chains in hex."""
@@ -166,13 +172,11 @@ class DigestJournal:
     def __init__(self) -> None:
         """Start empty."""
         self._chain = Chain()
-        self._cursor = Cursor()
 
     def commit(self, facts: list[Fact], cursor: Cursor) -> None:
         """Fold the facts into their chains."""
         for fact in facts:
-            self._chain.link(fact, cursor)
-        self._cursor = cursor
+            self._chain.fold(fact, cursor)
 
     def rows(self, daemon: str | None = None, after: int = 0) -> Iterator[Row]:
         """Yield nothing: the rows were not kept."""

@@ -3,6 +3,7 @@
 import heapq
 from bisect import insort
 from decimal import Decimal
+from math import inf
 from pathlib import Path
 from typing import Self
 
@@ -25,7 +26,8 @@ from lct.messages.base import Command, Event
 from lct.ports.exchange import Account, Cancel, Cancelled, Exchange, Look, Place, Placed, PlaceRefused, Traded
 from plugins.exchanges._paper_books import PaperBooks, Past, Resting, Totals
 
-SCAN_BARS = 512
+SCAN_BARS = 64
+SCAN_BARS_MAX = 65_536
 
 
 class Paper(Exchange):
@@ -198,13 +200,17 @@ class Paper(Exchange):
         """Return the index of the first bar from `at` on that touches the order, or the number of bars."""
         bars = self._tape.bars(order.symbol)
         below, above = _levels(order)
+        size = SCAN_BARS
         while at < len(bars):
-            part = slice(at, at + SCAN_BARS)
-            hits = (bars.low[part] <= below) | (bars.high[part] >= above)
+            part = slice(at, at + size)
+            hits = bars.low[part] <= below if above == inf else bars.high[part] >= above
+            if above != inf and below != -inf:
+                hits |= bars.low[part] <= below
             first = int(hits.argmax())
             if hits[first]:
                 return at + first
-            at += SCAN_BARS
+            at += size
+            size = min(size * 4, SCAN_BARS_MAX)
         return len(bars)
 
     def _at_open(self, order: Place, open_: float) -> bool:
@@ -326,7 +332,7 @@ class Paper(Exchange):
 
 def _levels(order: Place) -> tuple[float, float]:
     """Return the prices at or below which, and at or above which, a bar touches the order."""
-    below, above = float("-inf"), float("inf")
+    below, above = -inf, inf
     if order.type is OrderType.LIMIT:
         assert order.price is not None, "a limit has its price"
         level = float(order.price)
