@@ -1,6 +1,7 @@
 """The composition root: the only place where concrete parts meet, and where a mode is chosen, as a choice of parts."""
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -247,8 +248,13 @@ def read_house(home: Path, settings: Settings) -> House:
 
 
 def rehearse(settings: Settings, made: Feed) -> tuple[House, DigestJournal]:
-    """Return a house over a feed that leaves nothing behind but the digest of its journal: a backtest."""
+    """Return a house over a feed that leaves nothing behind but the digest of its journal: a backtest.
+
+    It keeps every trade, for its figures are those of all.
+    """
     journal = DigestJournal()
+    everything = PortfolioConfig(trades_kept=sys.maxsize, days_kept=sys.maxsize)
+    settings = msgspec.structs.replace(settings, portfolio=everything)
     return assemble(Parts(made, _strategies(settings), settings, journal, None, "backtest")), journal
 
 

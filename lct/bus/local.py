@@ -129,8 +129,11 @@ class LocalBus:
         earliest = NEVER_NS
         for seat in self._seats:
             if seat.ports or seat.timers or seat.waiting:
-                due = seat.due_ns()
-                earliest = min(earliest, due)
+                due = seat.look()
+                if due < earliest:
+                    earliest = due
+            else:
+                seat.due_ns = NEVER_NS
         return earliest
 
     # -- recovery -----------------------------------------------------------------------------------------------
@@ -257,7 +260,7 @@ class LocalBus:
 
     def _wake_due(self, awake: list[Seat]) -> None:
         for seat in self._seats:
-            if (seat.ports or seat.timers or seat.waiting) and seat.due_ns() <= self.now_ns:
+            if seat.due_ns <= self.now_ns:
                 seat.is_due = True
                 if not seat.inbox:
                     awake.append(seat)

@@ -49,6 +49,7 @@ class Seat:
         self.commands: list[Do] = []
         self.timers: dict[str, Later] = {}
         self.waiting: dict[str, Waiting] = {}
+        self.due_ns = NEVER_NS
         self.is_due = False
         self.times_changed = False
 
@@ -59,8 +60,8 @@ class Seat:
         """
         inbox, self.inbox = self.inbox, []
         # a timer or a deadline of this very round is due in the next
-        due = self._due_timers(now_ns) if self.is_due else ()
-        late = self._late(now_ns) if self.is_due else ()
+        due = self._due_timers(now_ns) if self.timers and self.is_due else ()
+        late = self._late(now_ns) if self.waiting and self.is_due else ()
         for handler, heard in inbox:
             said = handler(heard.message, now_ns)
             if said is not None:
@@ -68,8 +69,10 @@ class Seat:
         changed = self.is_due or self.times_changed
         if self.is_due:
             self._hear_ports(now_ns, round_)
-            self._ring(due, now_ns, round_)
-            self._give_up(late, round_)
+            if due:
+                self._ring(due, now_ns, round_)
+            if late:
+                self._give_up(late, round_)
         self.is_due = self.times_changed = False
         return changed
 
@@ -107,8 +110,8 @@ class Seat:
             if waiting is not None:
                 self._advance(waiting.handler, waiting.heard, round_, fault=NoReply(key))
 
-    def due_ns(self) -> int:
-        """Return when the next port result, timer or deadline of this daemon is due, NEVER_NS if there is none."""
+    def look(self) -> int:
+        """Return, and keep as `due_ns`, when the next port result, timer or deadline of this daemon is due."""
         earliest = NEVER_NS
         for port in self.ports:
             due = port.due_ns()
@@ -118,6 +121,7 @@ class Seat:
             times = [timer.at_ns for timer in self.timers.values()]
             times += [waiting.deadline_ns for waiting in self.waiting.values() if waiting.deadline_ns is not None]
             earliest = min([earliest, *times])
+        self.due_ns = earliest
         return earliest
 
     def begin(self, now_ns: int, round_: int) -> None:
