@@ -6,8 +6,8 @@ from lct.messages.base import Event, Request
 class BarsClosed(Event, frozen=True, gc=False, tag="market_data.bars_closed"):
     """All bars of one timestamp and timeframe, in columns; it causes a trading cycle.
 
-    `md_seq` counts the feed's timestamps: one whose time was refused is missing. `time_ns` is the close, `open_ns` the open of the bars.
-    Prices are in quote, volume in base. A symbol without a sound bar is not in it.
+    `md_seq` counts the feed's timestamps (one whose time was refused is missing), `time_ns` is the close, `open_ns` the
+    open of the bars. Prices are in quote, volume in base. A symbol without a sound bar is not in it.
     """
 
     md_seq: int
