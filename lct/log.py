@@ -1,10 +1,10 @@
-"""The log: one line per fact on stderr, as JSON for machines or in columns for a person at a terminal."""
+"""The log: one line per fact, as JSON for machines or in columns for a person at a terminal."""
 
 import json as stdlib_json
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import msgspec
 
@@ -20,27 +20,29 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 FIRST_KEYS = ("timestamp", "service", "level", "message")
 
 
-def configure(service: str, level: str = "info", json: bool | None = None) -> None:
-    """Set the log of this process up: who speaks, from which level on, and in which form (None: JSON unless on a tty).
+def configure(service: str, level: str = "info", json: bool | None = None, file: TextIO | None = None) -> None:
+    """Set the log of this process up: who speaks, from which level on, in which form, and where to (None: stderr).
 
-    What libraries say through the standard library's logging comes out in the same form, from `warning` on.
+    Without a form it is JSON, unless it goes to a terminal. What libraries say through the standard library's logging
+    comes out in the same form, from `warning` on.
     Raises ConfigError for an unknown level.
     """
     import structlog  # costs more than all of `lct --help`, so it loads with the first process that logs
 
     if level not in LEVELS:
         raise ConfigError(f"no log level {level!r}; {nearest(level, LEVELS)}")
-    as_json = not sys.stderr.isatty() if json is None else json
+    stream = sys.stderr if file is None else file
+    as_json = not stream.isatty() if json is None else json
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.StackInfoRenderer(),
             _Head(service),
-            *(_json_tail() if as_json else _console_tail()),
+            *(_json_tail() if as_json else _console_tail(colors=stream.isatty())),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(stream),
         cache_logger_on_first_use=False,  # a later `configure` must reach loggers that modules already hold
     )
     root = logging.getLogger()
@@ -80,11 +82,11 @@ def _json_tail() -> "list[Processor]":
     return [ExceptionRenderer(), _as_json]
 
 
-def _console_tail() -> "list[Processor]":
+def _console_tail(*, colors: bool) -> "list[Processor]":
     from structlog.dev import ConsoleRenderer, plain_traceback
 
     renderer = ConsoleRenderer(
-        colors=sys.stderr.isatty(),
+        colors=colors,
         event_key="message",
         exception_formatter=plain_traceback,
         repr_native_str=True,  # a name from outside cannot move the cursor

@@ -1,5 +1,7 @@
 """`lct run`: the whole house in one process, on from where it stopped."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -92,14 +94,29 @@ def _run(settings: "Settings", cycles: int | None, manners: Manners) -> tuple[di
     ensure_home(home())
     house = open_house(home(), settings)
     try:
-        first, total = house.bus.md_seq, len(house.tape)
-        until = total if cycles is None else min(first + cycles, total)
-        if first:
-            say(f"going on after {first:,} of {total:,} timestamps", manners)
-        with progress("run", until - first, manners) as move:
-            whole = drive(house, until, lambda done: move(done - first))
-        if not whole:
-            say("stopped; the same command goes on from here", manners)
-        return summary(house, journal_file(home(), settings.house), first), whole
+        with _log(home(), settings) as facts:
+            first, total = house.bus.md_seq, len(house.tape)
+            facts.info("house.started", epoch=house.bus.epoch, md_seq=first, bars_until=total)
+            until = total if cycles is None else min(first + cycles, total)
+            if first:
+                say(f"going on after {first:,} of {total:,} timestamps", manners)
+            with progress("run", until - first, manners) as move:
+                whole = drive(house, until, lambda done: move(done - first))
+            if not whole:
+                say("stopped; the same command goes on from here", manners)
+            stands = summary(house, journal_file(home(), settings.house), first)
+            facts.info("house.stopped", whole=whole, **stands)
+            return stands, whole
     finally:
         house.bus.journal.close()
+
+
+@contextmanager
+def _log(home: Path, settings: "Settings") -> Iterator[Any]:
+    """Keep the log of a house in log/house.log of its home."""
+    from lct import log
+    from lct.run import journal_folder
+
+    with (home / "log" / "house.log").open("a", encoding="utf-8", buffering=1) as file:
+        log.configure("house", json=True, file=file)
+        yield log.get(account=journal_folder(home, settings.house).name)

@@ -314,3 +314,14 @@ def test_accounts_have_their_own_houses(document: Any, home: Path) -> None:
 
 def test_everything_in_the_home_is_closed_to_others(played: Any, home: Path) -> None:
     assert [path for path in home.rglob("*") if path.stat().st_mode & 0o077] == []
+
+
+def test_each_start_and_stop_is_a_line_in_the_log_of_the_home(document: Any, home: Path) -> None:
+    document("run", *SMALL, "--cycles", "30")
+    document("run", *SMALL[-2:], "--cycles", "20")
+
+    lines = [json.loads(line) for line in (home / "log" / "house.log").read_text().splitlines()]
+
+    assert [line["message"] for line in lines] == ["house.started", "house.stopped"] * 2
+    assert [line["md_seq"] for line in lines] == [0, 30, 30, 50]
+    assert [line["epoch"] for line in lines if "epoch" in line] == [1, 2]
