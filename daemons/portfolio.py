@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from lct.daemon import Daemon, Said, Saying, answers, on
+from lct.domain.bars import DAY_NS
 from lct.domain.instruments import Instrument
 from lct.domain.ledger import DEPOSITS, Ledger, deposit
 from lct.domain.marks import LOOK_BACK, Marks, equity
@@ -35,8 +36,6 @@ from lct.messages.portfolio import (
     Trades,
 )
 
-DAY_NS = 86_400_000_000_000
-
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What portfolio keeps."""
@@ -60,6 +59,7 @@ class Portfolio(Daemon):
         self.trades: deque[Trade] = deque(maxlen=config.trades_kept)
         self.daily: deque[tuple[int, float]] = deque(maxlen=config.days_kept)
         self.fills = 0
+        self._opened: dict[tuple[str, str], int] = {}
         self.track = Track()
         self.marks = Marks()
         self._cash = 0.0
@@ -87,9 +87,13 @@ class Portfolio(Daemon):
 
     def _apply_fill(self, fill: Filled) -> None:
         self.fills += 1
+        key = (fill.book, fill.symbol)
+        self._opened.setdefault(key, fill.md_seq)
         closed = self.ledger.fill(
             fill.book, fill.symbol, fill.side, fill.amount, fill.price, fill.fee, fill.fee_asset, fill.time_ns
         )
+        if not self.ledger.position(*key).amount:
+            del self._opened[key]
         if closed is not None:
             self.trades.append(
                 Trade(
@@ -121,7 +125,8 @@ class Portfolio(Daemon):
 
     def rehears_since(self, md_seq: int) -> int:
         """Need the bars since the last that its journal has marked, and the last mark of every symbol."""
-        return max(0, min(self.track.md_seq, md_seq - LOOK_BACK))
+        oldest = min(self._opened.values(), default=md_seq)
+        return max(0, min(self.track.md_seq, md_seq - LOOK_BACK, oldest - 1))
 
     # -- what it hears ------------------------------------------------------------------------------------------
 
@@ -151,7 +156,11 @@ class Portfolio(Daemon):
         if self._open:
             self._exposed += 1
             for symbol, amount in self._open:
-                worth += amount * (self.marks.close(symbol) or 0.0)
+                close = self.marks.close(symbol)
+                if close is None:
+                    self._equity = None
+                    return
+                worth += amount * close
         self._equity = worth
         if worth > self._peak:
             self._peak = worth
@@ -218,7 +227,8 @@ class Portfolio(Daemon):
     def profit(self, request: GetProfit, now_ns: int) -> Profit:
         """Tell the equity and where it comes from."""
         positions = self.ledger.positions
-        deposits = sum((a for (account, _), a in self.ledger.balances.items() if account == DEPOSITS), ZERO)
+        quotes = {i.quote for i in self.instruments.values()}
+        deposits = sum((self.ledger.balance(DEPOSITS, quote) for quote in quotes), ZERO)
         return Profit(
             now_ns,
             deposits,

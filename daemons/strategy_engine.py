@@ -68,11 +68,12 @@ class Judge(NamedTuple):
     def scores(self, symbol: str, series: Bars, span: Span) -> Floats:
         """Return the scores of the positions scored..end-1; UnsoundScores where they cannot be scores."""
         window = series[span.first : span.end]
-        scores = self.strategy.scores(window)
-        if scores.shape != (len(window),):
-            msg = f"strategy {self.strategy.name} gave scores of shape {scores.shape} for {len(window)} bars"
+        scores: Any = self.strategy.scores(window)  # a stranger's code: what it promises is checked
+        if not isinstance(scores, np.ndarray) or scores.dtype != np.float64 or scores.shape != (len(window),):
+            gave = f"{scores.dtype}{list(scores.shape)}" if isinstance(scores, np.ndarray) else type(scores).__name__
+            msg = f"strategy {self.strategy.name} gave {gave} for {len(window)} bars; it owes one float64 per bar"
             raise UnsoundScores(msg)
-        found = scores[span.scored - span.first :]
+        found: Floats = scores[span.scored - span.first :]
         outside = np.abs(found) > 1.0
         if outside.any():
             at = int(np.flatnonzero(outside)[0])

@@ -25,17 +25,18 @@ from lct.bus.local import LocalBus
 from lct.config import convert, load
 from lct.domain.instruments import Instrument
 from lct.domain.matching import Costs
-from lct.domain.money import Money, money_hook, use_money_context
+from lct.domain.money import ONE, Money, money_hook, use_money_context
 from lct.domain.tape import Tape
 from lct.errors import ConfigError, JournalError, NotFound, Refused
 from lct.messages.base import Event, Request
+from lct.messages.execution import GetOrders
 from lct.messages.portfolio import GetPositions
 from lct.ports.exchange import Exchange
 from lct.ports.feed import Feed
 from lct.ports.strategy import Strategy
 from lct.ports.tape import TapePort
 from lct.store.journal import DigestJournal, Journal
-from lct.store.sqlite import ReadJournal, SqliteJournal
+from lct.store.sqlite import ReadJournal, SqliteJournal, lock_of
 
 ReplyT = TypeVar("ReplyT", bound=Event)
 
@@ -124,6 +125,11 @@ class House:
     instruments: tuple[Instrument, ...]
     exchange: Exchange
 
+    def close(self) -> None:
+        """Let go of the files of the journal and of the venue."""
+        self.bus.journal.close()
+        self.exchange.close()
+
     def ask(self, request: Request[ReplyT]) -> ReplyT:
         """Ask one of its daemons."""
         return self.bus.ask(request)
@@ -141,7 +147,13 @@ def assemble(parts: Parts) -> House:
         raise ConfigError(f"all symbols of a house must share their quote; these have {', '.join(quotes)}")
     costs = settings.house.costs
     cost_rate = costs.fee_rate + costs.worsening
+    if any(i.contract_size != ONE for i in instruments):
+        raise ConfigError("contracts of another size than 1 are not traded yet; leave their symbols out")
     venue: type[Exchange] = catalog.load("exchanges", settings.house.exchange)
+    if not venue.idempotent_forever:
+        raise Refused(
+            f"exchange {venue.name} may not be sent the same order twice, and recovery of this version repeats orders"
+        )
     exchange = venue.open(tape, instruments, costs, {quotes[0]: settings.house.cash}, parts.folder)
     identity = Identity(parts.install_id, settings.house.venue, settings.house.account)
     daemons = [
@@ -208,12 +220,13 @@ def open_house(home: Path, settings: Settings) -> House:
 
 
 def _refuse_orphans(house: House, settings: Settings) -> None:
-    """Refuse to go on without a strategy that still holds something: nobody would close its positions."""
+    """Refuse to go on without a strategy that still holds or orders something: nobody would close it."""
     holding = {line.strategy for line in house.ask(GetPositions()).positions}
+    holding |= {order.book for order in house.ask(GetOrders()).orders if order.is_working}
     missing = sorted(holding - set(settings.strategy_engine.strategies))
     if missing:
         raise Refused(
-            f"{', '.join(missing)} still holds positions; keep it among the strategies until they are closed, "
+            f"{', '.join(missing)} still holds positions or orders; keep it among the strategies until they are over, "
             "or begin anew with `lct portfolio reset`"
         )
 
@@ -226,11 +239,11 @@ def reset(home: Path, house: HouseConfig) -> Path:
     folder = journal_folder(home, house)
     if not (folder / "house.json").exists():
         raise NotFound(f"nothing has run yet in {folder}")
-    SqliteJournal(folder / "house.db").close()
-    number = 1
-    while (aside := folder.with_name(f"{folder.name}.{number}.old")).exists():
-        number += 1
-    return folder.rename(aside)
+    with lock_of(folder / "house.db"):
+        number = 1
+        while (aside := folder.with_name(f"{folder.name}.{number}.old")).exists():
+            number += 1
+        return folder.rename(aside)
 
 
 def read_house(home: Path, settings: Settings) -> House:

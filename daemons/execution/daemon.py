@@ -9,8 +9,9 @@ import msgspec
 from msgspec import Meta
 
 from daemons.execution.gate import Gate
-from daemons.execution.state import DAY_NS, Book, Leg
+from daemons.execution.state import Book, Leg
 from lct.daemon import Daemon, Do, Said, Saying, answers, on
+from lct.domain.bars import DAY_NS
 from lct.domain.exits import ExitPolicy, protection
 from lct.domain.instruments import Instrument
 from lct.domain.marks import LOOK_BACK, Marks, equity
@@ -40,22 +41,29 @@ PORT = "exchange"
 class SimulatedLimits(Limits, frozen=True, forbid_unknown_fields=True):
     """The hard limits where nothing is at stake: the same, with other defaults."""
 
-    max_order_notional: Money | None = None
-    max_position_notional: Money | None = None
-    max_open_orders: Annotated[int, Meta(ge=0, description="orders live at once")] = 1_000
-    max_orders_per_minute: Annotated[int, Meta(ge=0, description="orders sent in any 60 seconds")] = 10_000
-    max_daily_loss: Money | None = None
-    max_drawdown: Money | None = None
+    max_order_notional: Annotated[Money | None, Meta(description="largest order, in quote")] = None
+    max_position_notional: Annotated[
+        Money | None, Meta(description="largest position in one symbol over all books, live orders filled, in quote")
+    ] = None
+    max_open_orders: Annotated[int, Meta(ge=0, description="orders live at once, protection apart")] = 1_000
+    max_orders_per_minute: Annotated[int, Meta(ge=0, description="orders sent in any 60 seconds, protection apart")] = (
+        10_000
+    )
+    max_daily_loss: Annotated[
+        Money | None, Meta(description="loss since 00:00 UTC, as a fraction of the equity then")
+    ] = None
+    max_drawdown: Annotated[
+        Money | None, Meta(description="fall from the highest equity that a UTC day began with, as a fraction of it")
+    ] = None
 
 
 SIMULATED = SimulatedLimits()
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the gate allows; `simulated` holds in backtests, demos and replays, `limits` wherever else."""
+    """What the gate allows; the limits for real money come with the exchanges that take it."""
 
-    limits: Annotated[Limits, Meta(description="hard limits, with real prices")] = Limits()
-    simulated: Annotated[SimulatedLimits, Meta(description="hard limits in replayed time")] = SIMULATED
+    simulated: Annotated[SimulatedLimits, Meta(description="hard limits of paper money in replayed time")] = SIMULATED
     orders_kept: Annotated[int, Meta(ge=0, description="orders that are over and still listed")] = 1_000
 
 
@@ -97,8 +105,9 @@ class Execution(Daemon):
         self.book.apply(event)
 
     def rehears_since(self, md_seq: int) -> int:
-        """Need the last mark of every symbol."""
-        return max(0, md_seq - LOOK_BACK)
+        """Need the last mark of every symbol, however long ago that of a live order or a position was."""
+        oldest = self.book.needs_bars_from()
+        return max(0, min(md_seq - LOOK_BACK, md_seq if oldest is None else oldest - 1))
 
     def recovered(self, now_ns: int) -> Iterator[Said]:
         """Read the account on the first start; re-issue what was under way, which a venue of our own takes twice."""
@@ -178,8 +187,12 @@ class Execution(Daemon):
     @on(Traded)
     def fill(self, traded: Traded, now_ns: int) -> Iterator[Said]:
         """Book a trade once; protect what it opened, and let a waiting exit go on when its guard is gone."""
+        if (traded.symbol, traded.trade_id) in self.book.trades_seen:
+            return
         leg = self.book.legs.get(traded.client_order_id)
-        if leg is None or (traded.symbol, traded.trade_id) in self.book.trades_seen:
+        if leg is None:
+            is_over = any(order.client_order_id == traded.client_order_id for order in self.book.over)
+            assert not is_over, f"a fill of order {traded.client_order_id}, which is over"
             return
         order = leg.order
         after = order.after_fill(traded.amount, traded.price, traded.fee, traded.time_ns)
@@ -197,6 +210,7 @@ class Execution(Daemon):
             traded.fee,
             traded.fee_asset,
             after.state,
+            leg.md_seq,
             leg.protective,
         )
         if leg.protective:
@@ -244,7 +258,7 @@ class Execution(Daemon):
             return f"symbol: {proposal.symbol} is not in the universe of this house"
         exposure = self.gate.exposure(proposal, instrument, now_ns)
         if exposure is None:
-            return "equity: not known, for a position has no mark"
+            return "equity: not known, for a position or an order has no mark"
         return verdict(order, exposure, self.limits)
 
     def _order(self, proposal: Propose, state: State, now_ns: int) -> Order:
@@ -333,7 +347,10 @@ class Execution(Daemon):
 
     def _end(self, leg: Leg, state: State, time_ns: int, reason: str, now_ns: int) -> Iterator[Said]:
         """Say that an order is over; an exit that did not close all gives back the protection it took away."""
-        yield self._moved(leg.order, state, time_ns, reason)
+        order, was_wanted = leg.order, leg.protective and not leg.is_going
+        yield self._moved(order, state, time_ns, reason)
+        if was_wanted:
+            yield Unprotected(order.book, order.symbol, order.remaining, f"the venue ended its stop: {reason}")
         if leg.order.reduce_only and not leg.protective:
             yield from self._protect_again(leg.order, now_ns)
 

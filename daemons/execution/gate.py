@@ -3,14 +3,13 @@
 from decimal import Decimal
 
 from daemons.execution.state import Book
+from lct.domain.bars import MINUTE_NS
 from lct.domain.instruments import Instrument
 from lct.domain.marks import Marks, equity, gross_value
 from lct.domain.money import ONE, ZERO
 from lct.domain.orders import Side
 from lct.domain.risk import Exposure
 from lct.messages.execution import Propose
-
-MINUTE_NS = 60_000_000_000
 
 
 class Gate:
@@ -24,7 +23,7 @@ class Gate:
         self.cost_rate = cost_rate
 
     def exposure(self, proposal: Propose, instrument: Instrument, now_ns: int) -> Exposure | None:
-        """Return what the account is exposed to, all live orders filled; None while its equity is not known."""
+        """Return what the account is exposed to, all live orders filled; None while a mark is missing."""
         ledger = self.book.ledger
         worth = equity(ledger, self.marks, self.instruments)
         if worth is None:
@@ -37,7 +36,10 @@ class Gate:
             if leg.protective or order.reduce_only:
                 continue
             open_orders += 1
-            notional = order.remaining * (order.price or self.marks.price(self.instruments[order.symbol]) or ZERO)
+            price = order.price or self.marks.price(self.instruments[order.symbol])
+            if price is None:
+                return None
+            notional = order.remaining * price
             gross += notional
             if order.side is Side.BUY:
                 reserved += notional * (ONE + self.cost_rate)
@@ -54,7 +56,10 @@ class Gate:
             symbol_amount=ledger.held(proposal.symbol),
             live_buys=buys,
             live_sells=sells,
-            book_live_sells=sum((leg.order.remaining for leg in orders if leg.order.side is Side.SELL), ZERO),
+            book_live_sells=sum(
+                (leg.order.remaining for leg in orders if leg.order.side is Side.SELL and not leg.order.reduce_only),
+                ZERO,
+            ),
             book_exits=sum((leg.order.remaining for leg in orders if leg.order.reduce_only), ZERO),
             gross=gross + gross_value(ledger, self.marks, self.instruments),
             cost_rate=self.cost_rate,

@@ -5,14 +5,15 @@ from decimal import Decimal
 
 import msgspec
 
+from lct.domain.bars import DAY_NS, MINUTE_NS
 from lct.domain.ledger import Ledger, deposit
 from lct.domain.money import ZERO
 from lct.domain.orders import TERMINAL, Order, State
 from lct.messages.base import Event
 from lct.messages.execution import DayStarted, Deposited, Filled, OrderIntended, OrderMoved, ProposalDenied, Verdict
 
-DAY_NS = 86_400_000_000_000
 VERDICTS_MAX = 10_000
+TRADES_MAX = 100_000
 
 
 class Leg(msgspec.Struct, gc=False):
@@ -20,6 +21,7 @@ class Leg(msgspec.Struct, gc=False):
 
     order: Order
     name: str
+    md_seq: int
     stop_loss: Decimal | None = None
     take_profit: Decimal | None = None
 
@@ -47,7 +49,8 @@ class Book:
         self.over: deque[Order] = deque(maxlen=orders_kept)
         self.verdicts: OrderedDict[str, Verdict] = OrderedDict()
         self.facts: dict[tuple[str, str], int] = {}
-        self.trades_seen: set[tuple[str, str]] = set()
+        self.trades_seen: dict[tuple[str, str], None] = {}
+        self.marked_from: dict[tuple[str, str], int] = {}
         self.sent_ns: deque[int] = deque(maxlen=sent_kept)
         self.deposited = False
         self.next_day_ns = 0
@@ -75,10 +78,13 @@ class Book:
 
     def _apply_intent(self, event: OrderIntended) -> None:
         order = event.order
-        leg = Leg(order, event.leg, event.stop_loss, event.take_profit)
+        leg = Leg(order, event.leg, event.md_seq, event.stop_loss, event.take_profit)
+        self.marked_from.setdefault((order.book, order.symbol), event.md_seq)
         self.legs[order.client_order_id] = leg
         self.live.setdefault((order.book, order.symbol), {})[order.client_order_id] = leg
         if not leg.protective:
+            while self.sent_ns and self.sent_ns[0] <= order.created_ns - MINUTE_NS:
+                self.sent_ns.popleft()
             self.sent_ns.append(order.created_ns)
             self._store(Verdict(order.intent_id, True, "", order.client_order_id))
 
@@ -91,7 +97,9 @@ class Book:
                 self.facts[event.book, event.symbol] = self.seq
 
     def _apply_fill(self, event: Filled) -> None:
-        self.trades_seen.add((event.symbol, event.trade_id))
+        self.trades_seen[event.symbol, event.trade_id] = None
+        if len(self.trades_seen) > TRADES_MAX:
+            del self.trades_seen[next(iter(self.trades_seen))]
         self.facts[event.book, event.symbol] = self.seq
         leg = self.legs[event.client_order_id]
         leg.order = leg.order.after_fill(event.amount, event.price, event.fee, event.time_ns)
@@ -102,6 +110,7 @@ class Book:
         )
         if self.dropped and not self.ledger.position(event.book, event.symbol).amount:
             self.dropped.pop((event.book, event.symbol), None)
+        self._forget_marks(event.book, event.symbol)
 
     def _retire(self, leg: Leg) -> None:
         order = leg.order
@@ -110,6 +119,15 @@ class Book:
         self.over.append(order)
         if leg.protective and order.state is State.CANCELED:
             self.dropped[order.book, order.symbol] = order
+        self._forget_marks(order.book, order.symbol)
+
+    def _forget_marks(self, book: str, symbol: str) -> None:
+        if not self.live.get((book, symbol)) and not self.ledger.position(book, symbol).amount:
+            self.marked_from.pop((book, symbol), None)
+
+    def needs_bars_from(self) -> int | None:
+        """Return the `md_seq` of the oldest bars that an order or a position may still be marked by."""
+        return min(self.marked_from.values(), default=None)
 
     def _store(self, answer: Verdict) -> None:
         self.verdicts[answer.intent_id] = answer
@@ -117,10 +135,8 @@ class Book:
             self.verdicts.popitem(last=False)
 
     def sent_since(self, time_ns: int) -> int:
-        """Return how many orders were sent after `time_ns`; older times are forgotten."""
-        while self.sent_ns and self.sent_ns[0] <= time_ns:
-            self.sent_ns.popleft()
-        return len(self.sent_ns)
+        """Return how many orders were sent after `time_ns`."""
+        return sum(sent_ns > time_ns for sent_ns in self.sent_ns)
 
     def at(self, book: str, symbol: str) -> list[Leg]:
         """Return the live legs of one book in one symbol, oldest first."""

@@ -68,6 +68,8 @@ class TradingEngine(Daemon):
         elif type(event) is Proposed:
             holding = self.holding(event.book, event.symbol)
             holding.unresolved = event
+            if not self._amount(holding):
+                holding.from_md_seq = event.md_seq
             self.unresolved[event.intent_id] = holding
             self.proposals += 1
             self._set_band(holding)
@@ -100,9 +102,11 @@ class TradingEngine(Daemon):
         if fill.state is State.FILLED and not fill.protective:
             over = holding.unresolved
             # a signal that was traded is not traded again, unless its own end closed the position
-            holding.spent |= over is not None and over.exits and over.reason not in (SIGNAL, REMAINDER)
+            if over is not None and over.intent_id == fill.intent_id and over.exits:
+                holding.spent |= over.reason not in (SIGNAL, REMAINDER)
             self._resolve(holding, fill.intent_id)
         if was_flat:
+            holding.from_md_seq = fill.md_seq
             holding.entry_md_seq = event.md_seq
             holding.best_close = 0.0
             if self._watches_closes:
@@ -131,11 +135,9 @@ class TradingEngine(Daemon):
         return found
 
     def rehears_since(self, md_seq: int) -> int:
-        """Need the last marks, and where exits watch closes, those since the oldest entry."""
-        if not self._watches_closes:
-            return max(0, md_seq - LOOK_BACK)
-        entries = [h.entry_md_seq for k, h in self.holdings.items() if self.ledger.position(*k).amount]
-        return min([max(0, md_seq - LOOK_BACK), *entries])
+        """Need the last mark of every symbol, and the closes since the entry of each position."""
+        needed = [h.from_md_seq - 1 for h in self.holdings.values() if h.unresolved is not None or self._amount(h)]
+        return max(0, min([md_seq - LOOK_BACK, *needed]))
 
     # -- what it hears ------------------------------------------------------------------------------------------
 
@@ -150,7 +152,10 @@ class TradingEngine(Daemon):
         return None
 
     def _begin_watch(self, bars: BarsClosed) -> None:
-        """Count from the bars after the entry: those that close at the very time of the fill belong to before it."""
+        """Count from the bars after the entry: those that close at the very time of the fill belong to before it.
+
+        Bars heard again after a restart bring this about again.
+        """
         waiting = []
         for holding in self._just_entered:
             position = self.ledger.position(holding.book, holding.instrument.symbol)

@@ -9,8 +9,10 @@ from msgspec import Meta
 
 from lct.domain.exits import ExitPolicy
 from lct.domain.instruments import Instrument
-from lct.domain.money import ONE, ZERO, Money
+from lct.domain.money import ZERO, Money
 from lct.messages.trading_engine import Proposed
+
+FRACTION = {"gt": 0, "le": 1}
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -18,20 +20,22 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     entry_score: Annotated[float, Meta(gt=0.0, le=1.0, description="score at which a position is entered")] = 0.5
     exit_score: Annotated[float, Meta(ge=-1.0, lt=1.0, description="score at or below which it is left")] = 0.0
-    max_risk_per_trade: Annotated[Money, Meta(description="loss at the stop as a fraction of equity")] = Decimal("0.01")
-    max_position_share: Annotated[Money, Meta(description="largest position as a fraction of equity")] = Decimal("0.25")
+    max_risk_per_trade: Annotated[
+        Money, Meta(description="loss at the stop as a fraction of equity", extra=FRACTION)
+    ] = Decimal("0.01")
+    max_position_share: Annotated[
+        Money, Meta(description="largest position as a fraction of equity", extra=FRACTION)
+    ] = Decimal("0.25")
     min_cash_share: Annotated[
-        Money, Meta(description="enter with what cash is left only if that is this part of the largest position")
+        Money,
+        Meta(
+            description="enter with what cash is left only if that is this part of the largest position",
+            extra={"ge": 0, "le": 1},
+        ),
     ] = Decimal("0.25")
     max_open_positions: Annotated[int, Meta(ge=1, description="positions open at once, over all books")] = 10
     allow_short: Annotated[bool, Meta(description="enter short where the instrument can be shorted")] = False
     exits: Annotated[ExitPolicy, Meta(description="how positions are protected and left")] = ExitPolicy()
-
-    def __post_init__(self) -> None:
-        """Refuse fractions that are none."""
-        for name in ("max_risk_per_trade", "max_position_share"):
-            if not ZERO < getattr(self, name) <= ONE:
-                raise ValueError(f"{name} must be a fraction above 0 and at most 1, not {getattr(self, name)}")
 
 
 class Holding:
@@ -46,6 +50,7 @@ class Holding:
         "dust",
         "entry_md_seq",
         "facts",
+        "from_md_seq",
         "high",
         "in_zone",
         "instrument",
@@ -63,6 +68,7 @@ class Holding:
         self.dust = ZERO
         self.facts = 0
         self.entry_md_seq = 0
+        self.from_md_seq = 0
         self.best_close = 0.0
         self.in_zone = False
         self.low = -inf

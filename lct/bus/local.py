@@ -165,20 +165,20 @@ class LocalBus:
 
     def _rehear(self) -> None:
         """Let daemons hear what their recorded ports gave, outputs dropped, up to the last bars delivered."""
-        since = {s.name: s.daemon.rehears_since(self.md_seq) for s in self._seats if s.daemon.rehears}
-        first = min(since.values(), default=self.md_seq) + 1
+        hearers = [seat for seat in self._seats if seat.daemon.rehears]
+        # all from where the first must: what one needs another may have to say again
+        first = min((seat.daemon.rehears_since(self.md_seq) for seat in hearers), default=self.md_seq) + 1
         undelivered = [word.message for word in self._words]
         for seat in self._seats:
             for port in seat.ports:
                 for event in port.heard_again(first, port.given) if port.given else ():
-                    self._cascade(seat.replies_of(event, self.now_ns), since, undelivered)
+                    self._cascade(seat.replies_of(event, self.now_ns), hearers, undelivered)
 
-    def _cascade(self, said: list[Message], since: dict[str, int], undelivered: list[Message]) -> None:
+    def _cascade(self, said: list[Message], hearers: list[Seat], undelivered: list[Message]) -> None:
         """Let the words that bars caused be heard again, in the order of rounds, but those that are still to come."""
         bars = next((message for message in said if isinstance(message, BarsClosed)), None)
         if bars is None or bars.md_seq > self.md_seq:
             return
-        hearers = [seat for seat in self._seats if seat.name in since and bars.md_seq > since[seat.name]]
         while said:
             heard, said = said, []
             if bars.md_seq == self.md_seq:

@@ -69,7 +69,7 @@ def _play(settings: "Settings", seed: int, speed: float | None, manners: Manners
                 whole = drive(house, len(house.tape), move, speed)
             document = {"seed": seed, **_document(house, journal_file(Path(name), settings.house))}
         finally:
-            house.bus.journal.close()
+            house.close()
     return {**document, "wall_seconds": round((monotonic_ns() - began) / NS_PER_SECOND, 3)}, whole
 
 

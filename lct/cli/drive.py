@@ -41,15 +41,23 @@ def drive(house: "House", until: int, on_done: Callable[[int], None], speed: flo
             chunk = max(1, int(speed * CHUNK_SECONDS * 1e9 / house.tape.step_ns))
         began, first = _seconds(), house.bus.md_seq
         while house.bus.md_seq < until and not interrupted():
-            house.bus.run(until_md_seq=min(house.bus.md_seq + chunk, until))
+            before = house.bus.md_seq
+            house.bus.run(until_md_seq=min(before + chunk, until))
+            if house.bus.md_seq == before:
+                break  # the feed ends with timestamps that gave no bars
             on_done(house.bus.md_seq)
             if speed is not None:
                 played = (house.bus.md_seq - first) * house.tape.step_ns / 1e9
                 _wait(began + played / speed, interrupted)
-        if house.bus.md_seq >= len(house.tape):
+        if is_finished(house):
             house.bus.run()  # what the last bars caused, and is due after them
         house.bus.checkpoint()
-        return house.bus.md_seq >= until
+        return house.bus.md_seq >= until or is_finished(house)
+
+
+def is_finished(house: "House") -> bool:
+    """Whether the feed has given all it has."""
+    return house.bus.ports["feed"].given >= len(house.tape)
 
 
 def _seconds() -> float:
@@ -81,7 +89,7 @@ def summary(house: "House", path: Path, first: int) -> dict[str, Any]:
         "orders": count_by_type(path).get("execution.order_intended", 0),
         "fills": profit.fills,
         "open_positions": len(positions),
-        "finished": house.bus.md_seq >= len(house.tape),
+        "finished": is_finished(house),
     }
 
 

@@ -10,7 +10,7 @@ from lct.cli.output import print_json_lines, print_rows
 
 app = typer.Typer(name="journal", no_args_is_help=True, add_completion=False)
 
-SHOWN = ("daemon", "journal_seq", "time", "type", "body")
+SHOWN = ("daemon", "journal_seq", "time", "heard_ref", "type", "body")
 ROWS_SHOWN = 20
 
 Journal = Annotated[Path | None, typer.Argument(metavar="PATH", help="A house.db, or its folder; else the home's.")]

@@ -85,7 +85,7 @@ def fills(path: Path) -> list["Filled"]:
     from lct.messages.base import Codec
     from lct.messages.execution import Filled
 
-    codec = Codec((Filled,))
+    codec = Codec((Filled,), is_ours=True)
     with reading(path) as db:
         found = db.execute("select body from journal where type = 'execution.filled' order by position")
         return [codec.decode(body) for (body,) in found]  # type: ignore[misc] # the codec knows one type
@@ -99,7 +99,7 @@ def all_orders(path: Path) -> list["Order"]:
     from lct.messages.base import Codec, Event
     from lct.messages.execution import DayStarted, Deposited, Filled, OrderIntended, OrderMoved, ProposalDenied
 
-    codec = Codec((DayStarted, Deposited, Filled, OrderIntended, OrderMoved, ProposalDenied))
+    codec = Codec((DayStarted, Deposited, Filled, OrderIntended, OrderMoved, ProposalDenied), is_ours=True)
     book = Book(orders_kept=sys.maxsize, sent_kept=1)
     with reading(path) as db:
         for row in read_rows(db, "execution"):

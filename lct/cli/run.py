@@ -108,7 +108,7 @@ def _run(settings: "Settings", cycles: int | None, manners: Manners) -> tuple[di
             facts.info("house.stopped", whole=whole, **stands)
             return stands, whole
     finally:
-        house.bus.journal.close()
+        house.close()
 
 
 @contextmanager

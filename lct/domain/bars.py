@@ -13,6 +13,8 @@ Times = npt.NDArray[np.int64]
 PRICE_MAX = 1e15
 SECOND_NS = 1_000_000_000
 UNIT_NS = {unit: n * SECOND_NS for unit, n in (("s", 1), ("m", 60), ("h", 3600), ("d", 86_400), ("w", 604_800))}
+MINUTE_NS = UNIT_NS["m"]
+DAY_NS = UNIT_NS["d"]
 TIMEFRAME = re.compile(r"([1-9]\d{0,3})([smhdw])")
 
 

@@ -12,10 +12,9 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from lct.domain.bars import Floats, Times
+from lct.domain.bars import DAY_NS, Floats, Times
 from lct.domain.money import ZERO, Money
 
-DAY_NS = 86_400_000_000_000
 DAYS_PER_YEAR = 365
 FLAT = 1e-12
 """A deviation of daily returns up to this is rounding, and counts as none."""

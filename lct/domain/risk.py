@@ -67,17 +67,17 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_gross_exposure: Annotated[
         Money | None, Meta(description="sum of all positions' sizes, live orders filled, as a fraction of equity")
     ] = ONE
-    max_open_orders: Annotated[Count, Meta(description="orders live at once")] = 20
-    max_orders_per_minute: Annotated[Count, Meta(description="orders sent in any 60 seconds")] = 60
+    max_open_orders: Annotated[Count, Meta(description="orders live at once, protection apart")] = 20
+    max_orders_per_minute: Annotated[Count, Meta(description="orders sent in any 60 seconds, protection apart")] = 60
     price_collar: Annotated[
         Money, Meta(description="how far a limit price may lie from the reference price, as a fraction of it")
     ] = Decimal("0.1")
     max_daily_loss: Annotated[
         Money | None, Meta(description="loss since 00:00 UTC, as a fraction of the equity then")
     ] = Decimal("0.05")
-    max_drawdown: Annotated[Money | None, Meta(description="fall from the equity's peak, as a fraction of it")] = (
-        Decimal("0.2")
-    )
+    max_drawdown: Annotated[
+        Money | None, Meta(description="fall from the highest equity that a UTC day began with")
+    ] = Decimal("0.2")
     min_price: Annotated[Money, Meta(description="lowest reference price of what may be bought, in quote")] = ZERO
     allow_short: Annotated[bool, Meta(description="let a perpetual's position go below zero; spot never may")] = False
 

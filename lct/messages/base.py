@@ -84,7 +84,7 @@ class Codec:
         union: Any = kinds[0]
         for kind in kinds[1:]:
             union = union | kind
-        self._decoder = msgspec.msgpack.Decoder(union, dec_hook=_own_money_hook if is_ours else money_hook)
+        self._decoder = msgspec.msgpack.Decoder(union, dec_hook=own_money_hook if is_ours else money_hook)
         self._bytes_max = sys.maxsize if is_ours else FRAME_BYTES_MAX
         # msgspec takes NaN and infinity for numbers, and a limit in each type is easily forgotten in the next one
         floats = {kind: _floats_in(msgspec.inspect.type_info(kind)) for kind in kinds}
@@ -149,7 +149,7 @@ def _floats_in_union(kind: inspect.UnionType) -> Floats | None:
     return lambda value: () if value is None else readers[0](value)
 
 
-def _own_money_hook(kind: type, value: Any) -> Any:
+def own_money_hook(kind: type, value: Any) -> Any:
     """Decode hook for money that this house wrote itself: as many digits as it had."""
     if kind is not Money or type(value) is not str:
         return money_hook(kind, value)

@@ -65,9 +65,10 @@ class ProposalDenied(Event, frozen=True, gc=False, tag="execution.proposal_denie
 
 
 class OrderIntended(Event, frozen=True, gc=False, tag="execution.order_intended"):
-    """An order was decided and, in state SENDING, is about to be sent; journaled before the venue can hear of it.
+    """An order was decided; journaled before the venue can hear of it.
 
-    `leg` is "order" or, for protection, "stop" and a number; the fractions are those of the proposal.
+    In state SENDING it is about to be sent, in PROPOSED it waits for the protection that it replaces to go. `leg` is
+    "order", or for protection "stop." and the trade or intent that it guards; the fractions are those of the proposal.
     """
 
     durable = True
@@ -100,8 +101,8 @@ class OrderMoved(Event, frozen=True, gc=False, tag="execution.order_moved"):
 class Filled(Event, frozen=True, gc=False, tag="execution.filled"):
     """One fill of one order: the fact that positions, cash and profit are folds of.
 
-    `time_ns` is the venue's time of the trade, `state` that of the order after it, `protective` whether the order was
-    a stop or bracket that guarded a position.
+    `time_ns` is the venue's time of the trade, `state` that of the order after it, `md_seq` the bars on which the order
+    was decided, `protective` whether it was a stop or bracket that guarded a position.
     """
 
     durable = True
@@ -119,6 +120,7 @@ class Filled(Event, frozen=True, gc=False, tag="execution.filled"):
     fee: Money
     fee_asset: str
     state: State
+    md_seq: int
     protective: bool = False
 
 
@@ -138,7 +140,7 @@ class Orders(Event, frozen=True, tag="execution.orders"):
 
 
 class GetOrders(Request[Orders], frozen=True, tag="execution.get_orders"):
-    """Which orders are live?"""
+    """Which orders are live, and which of those that are over are still kept?"""
 
 
 class DayStarted(Event, frozen=True, tag="execution.day_started"):

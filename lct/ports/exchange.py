@@ -59,5 +59,9 @@ class Exchange(ABC):
         return []
 
     @abstractmethod
+    def close(self) -> None:
+        """Let go of the account, if it is kept in a file."""
+
+    @abstractmethod
     def balances(self) -> dict[str, Decimal]:
         """Look up what is ours, by asset, as a remote venue would tell."""

@@ -1,7 +1,9 @@
 """The feed port: where bars come from."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
+
+import msgspec
 
 from lct.domain.bars import Bars
 from lct.domain.instruments import Instrument
@@ -19,10 +21,19 @@ class BarSource(Protocol):
 
 
 class Feed(ABC):
-    """A source of bars for a house in replayed time."""
+    """A source of bars for a house in replayed time, made from a `Config` of its class.
+
+    A house fills in `timeframe: str` and `symbols: tuple[str, ...]` (none means all) where the configuration does not,
+    so every Config has both.
+    """
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    Config: ClassVar[type[msgspec.Struct]]
+
+    @abstractmethod
+    def __init__(self, config: Any) -> None:
+        """Take a `Config`; raises ConfigError or NotFound for settings that cannot be."""
 
     @abstractmethod
     def tape(self) -> Tape:

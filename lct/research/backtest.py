@@ -8,13 +8,12 @@ import msgspec
 import numpy as np
 
 from lct import __version__
+from lct.domain.bars import DAY_NS
 from lct.domain.money import ZERO
 from lct.domain.performance import Performance, Trade, measure
 from lct.domain.tape import Tape
 from lct.errors import DataError
-from lct.messages.execution import GetOrders, Orders
 from lct.messages.portfolio import GetProfit, GetTrades, Profit
-from lct.messages.trading_engine import GetTradingStatus, TradingStatus
 from lct.ports.feed import Feed
 from lct.run import House, Settings, rehearse
 
@@ -45,8 +44,6 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     final_equity: Decimal
     performance: Performance
     trades: list[Trade]
-    status: TradingStatus
-    orders: Orders
     manifest: Manifest
 
 
@@ -85,18 +82,15 @@ def _result(settings: Settings, made: Feed, house: House, journal: dict[str, str
         final_equity=profit.equity,
         performance=_performance(profit, trades, int(tape.times[0]), end_ns),
         trades=trades,
-        status=house.ask(GetTradingStatus()),
-        orders=house.ask(GetOrders()),
         manifest=Manifest(__version__, _digest_of_bars(tape), _digest_of_settings(settings), journal, made.refused()),
     )
 
 
 def _performance(profit: Profit, trades: list[Trade], from_ns: int, end_ns: int) -> Performance:
     """Measure daily equities; the deepest drawdown is that of every bar, which portfolio tracked."""
-    day_ns = 86_400_000_000_000
     points = {from_ns: float(profit.deposits)}
     # an equity at midnight is the last of the day before
-    points |= {min(start_ns + day_ns, end_ns) - 1: equity for start_ns, equity in profit.daily}
+    points |= {min(start_ns + DAY_NS, end_ns) - 1: equity for start_ns, equity in profit.daily}
     points[end_ns - 1] = float(profit.equity or ZERO)
     times = np.array(sorted(points), dtype=np.int64)
     equity = np.array([points[t] for t in times.tolist()])

@@ -1,6 +1,5 @@
 """The journal in SQLite: WAL, one connection, one writer, the hash chain checked when it is opened."""
 
-import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -41,7 +40,7 @@ class SqliteJournal:
         """Open or make the file, alone: JournalError while another process writes it, or if its chain is broken."""
         assert synchronous in {"FULL", "NORMAL"}, synchronous
         self.path = path
-        self._lock = _lock(path)
+        self._lock = lock_of(path)
         try:
             self._db = _connect(path)
         except sqlite3.Error as error:
@@ -229,8 +228,10 @@ def _connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     return db
 
 
-def _lock(path: Path) -> IO[bytes]:
+def lock_of(path: Path) -> IO[bytes]:
     """Make the folder and the file where they are missing, for nobody else to read, and hold the lock beside it."""
+    import fcntl  # Windows has none, and needs none to backtest
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         handle = os.fdopen(os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600), "r+b")

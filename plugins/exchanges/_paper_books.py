@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from lct.domain.money import Money, money_hook
+from lct.domain.money import Money
 from lct.errors import JournalError
-from lct.messages.base import Event, encode
+from lct.messages.base import Event, encode, own_money_hook
 from lct.ports.exchange import Account, Cancelled, Place, Placed, PlaceRefused, Traded
 
 USER_VERSION = 1
@@ -93,7 +93,18 @@ class PaperBooks:
         self, totals: Totals, orders: dict[str, Resting | Past], results: list[tuple[int, int, Event]], heard: int
     ) -> None:
         """Commit the account, the orders that changed and the new results; forget results up to `heard`."""
-        self._db.execute("begin immediate")
+        try:
+            self._db.execute("begin immediate")
+            self._write(totals, orders, results, heard)
+            self._db.execute("commit")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("rollback")
+            raise JournalError(f"cannot write the paper account: {error}; the next run goes on from before") from error
+
+    def _write(
+        self, totals: Totals, orders: dict[str, Resting | Past], results: list[tuple[int, int, Event]], heard: int
+    ) -> None:
         self._db.execute(
             "insert into account values (1, ?) on conflict do update set body = excluded.body", (encode(totals),)
         )
@@ -103,7 +114,6 @@ class PaperBooks:
         )
         self._db.executemany("insert into results values (?, ?, ?)", [(n, due, encode(e)) for due, n, e in results])
         self._db.execute("delete from results where number <= ?", (heard,))
-        self._db.execute("commit")
 
     def close(self) -> None:
         """Close the file."""
@@ -111,4 +121,4 @@ class PaperBooks:
 
 
 def _decode(body: bytes, kind: Any) -> Any:
-    return msgspec.msgpack.decode(body, type=kind, dec_hook=money_hook)
+    return msgspec.msgpack.decode(body, type=kind, dec_hook=own_money_hook)

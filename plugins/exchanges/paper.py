@@ -123,6 +123,11 @@ class Paper(Exchange):
         if self._books is not None:
             self._ready = self._books.results_after(heard)
 
+    def close(self) -> None:
+        """Close the books."""
+        if self._books is not None:
+            self._books.close()
+
     def balances(self) -> dict[str, Decimal]:
         """Return the venue's own books: what is ours by asset, zeros left out."""
         return {asset: amount for asset, amount in sorted(self._balances.items()) if amount}

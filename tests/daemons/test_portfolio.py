@@ -76,6 +76,7 @@ class Books:
             Decimal(fee),
             "USDT",
             State.FILLED,
+            0,
         )
         return self.hear(self.daemon.book(fill, time_ns))
 

@@ -3,13 +3,15 @@
 from decimal import Decimal
 
 import pytest
-from msgspec.structs import replace
 
 from daemons.trading_engine import PROPOSAL_NS, Config, TradingEngine
+from lct.config import override
 from lct.daemon import Ask
 from lct.domain.exits import ExitPolicy
 from lct.domain.instruments import Instrument
+from lct.domain.money import money_hook
 from lct.domain.orders import OrderType, Side, State
+from lct.errors import ConfigError
 from lct.messages.base import Event
 from lct.messages.execution import Deposited, Filled, OrderMoved, Propose, Verdict
 from lct.messages.market_data import BarsClosed
@@ -84,6 +86,7 @@ class Desk:
             Decimal(0),
             "USDT",
             state,
+            self.bar,
             protective,
         )
         return self.hear(self.engine.hear_fill(fill, self.now_ns))
@@ -392,8 +395,8 @@ def test_deposits_are_kept():
     assert list(Desk().engine.hear_deposit(deposited, 0)) == [DepositHeard(deposited)]
 
 
-@pytest.mark.parametrize("name", ["max_risk_per_trade", "max_position_share"])
-@pytest.mark.parametrize("value", ["0", "-0.1", "1.1"])
+@pytest.mark.parametrize("name", ["max_risk_per_trade", "max_position_share", "min_cash_share"])
+@pytest.mark.parametrize("value", ["-0.1", "1.1"])
 def test_a_fraction_that_is_none_is_refused(name, value):
-    with pytest.raises(ValueError, match=name):
-        replace(Config(), **{name: Decimal(value)})
+    with pytest.raises(ConfigError, match=name):
+        override(Config(), [f"{name}={value}"], money_hook)
