@@ -55,6 +55,10 @@ class LooksAhead(LctError):
     """A strategy's score of a bar changes when later bars are known: no backtest of it means anything."""
 
 
+class StrategyFailed(LctError):
+    """A strategy raised an error of its own."""
+
+
 class UnsoundScores(LctError):
     """A strategy gave scores of the wrong length or outside [-1, 1]."""
 
@@ -67,8 +71,13 @@ class Judge(NamedTuple):
 
     def scores(self, symbol: str, series: Bars, span: Span) -> Floats:
         """Return the scores of the positions scored..end-1; UnsoundScores where they cannot be scores."""
-        window = series[span.first : span.end]
-        scores: Any = self.strategy.scores(window)  # a stranger's code: what it promises is checked
+        window = series[span.first : span.end].frozen()
+        try:
+            scores: Any = self.strategy.scores(window)  # a stranger's code: what it promises is checked
+        except (Exception, SystemExit) as error:
+            opened = rfc3339(int(series.open_ns[span.end - 1]))
+            what = f"{type(error).__name__}: {error}"
+            raise StrategyFailed(f"strategy {self.strategy.name} failed on {symbol} at {opened}: {what}") from error
         if not isinstance(scores, np.ndarray) or scores.dtype != np.float64 or scores.shape != (len(window),):
             gave = f"{scores.dtype}{list(scores.shape)}" if isinstance(scores, np.ndarray) else type(scores).__name__
             msg = f"strategy {self.strategy.name} gave {gave} for {len(window)} bars; it owes one float64 per bar"

@@ -27,7 +27,7 @@ from lct.domain.instruments import Instrument
 from lct.domain.matching import Costs
 from lct.domain.money import ONE, Money, money_hook, use_money_context
 from lct.domain.tape import Tape
-from lct.errors import ConfigError, JournalError, NotFound, Refused
+from lct.errors import ConfigError, JournalError, NotFound, Refused, nearest
 from lct.messages.base import Event, Request
 from lct.messages.execution import GetOrders
 from lct.messages.portfolio import GetPositions
@@ -91,6 +91,13 @@ def plugin(group: str, name: str, values: dict[str, Any], where: str, **extra: A
 
 def strategies(names: Sequence[str], parameters: dict[str, dict[str, Any]]) -> list[Strategy]:
     """Load strategies by name with their parameters; raises NotFound or ConfigError."""
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(f"strategy_engine.toml: {', '.join(twice)} is listed twice")
+    known = catalog.names("strategies")
+    for name in parameters:
+        if name not in known:
+            raise ConfigError(f"strategy_engine.toml: parameters of no strategy: {name!r}; {nearest(name, known)}")
     return [plugin("strategies", name, parameters.get(name, {}), f"strategy_engine.toml, {name}") for name in names]
 
 
@@ -135,26 +142,34 @@ class House:
         return self.bus.ask(request)
 
 
-def assemble(parts: Parts) -> House:
-    """Put a house together in replayed time and let it recover; raises what its parts raise about their input."""
-    use_money_context()
-    settings = parts.settings
-    if settings.house.mode == "live":
+def checked_venue(house: HouseConfig, made: Feed) -> type[Exchange]:
+    """Return the venue's class, or refuse what cannot be put together, before anything is written."""
+    if house.mode == "live":
         raise Refused("house.toml says mode = live, but this version trades paper money only; set mode = paper")
-    tape, instruments = parts.feed.tape(), parts.feed.instruments()
+    instruments = made.instruments()
     quotes = sorted({i.quote for i in instruments})
     if len(quotes) != 1:
         raise ConfigError(f"all symbols of a house must share their quote; these have {', '.join(quotes)}")
-    costs = settings.house.costs
-    cost_rate = costs.fee_rate + costs.worsening
     if any(i.contract_size != ONE for i in instruments):
         raise ConfigError("contracts of another size than 1 are not traded yet; leave their symbols out")
-    venue: type[Exchange] = catalog.load("exchanges", settings.house.exchange)
+    venue: type[Exchange] = catalog.load("exchanges", house.exchange)
     if not venue.idempotent_forever:
         raise Refused(
             f"exchange {venue.name} may not be sent the same order twice, and recovery of this version repeats orders"
         )
-    exchange = venue.open(tape, instruments, costs, {quotes[0]: settings.house.cash}, parts.folder)
+    return venue
+
+
+def assemble(parts: Parts) -> House:
+    """Put a house together in replayed time and let it recover; raises what its parts raise about their input."""
+    use_money_context()
+    settings = parts.settings
+    venue = checked_venue(settings.house, parts.feed)
+    tape, instruments = parts.feed.tape(), parts.feed.instruments()
+    costs = settings.house.costs
+    cost_rate = costs.fee_rate + costs.worsening
+    deposits = {instruments[0].quote: settings.house.cash}
+    exchange = venue.open(tape, instruments, costs, deposits, parts.folder)
     identity = Identity(parts.install_id, settings.house.venue, settings.house.account)
     daemons = [
         MarketData(),
@@ -170,7 +185,11 @@ def assemble(parts: Parts) -> House:
         Portfolio(instruments, settings.portfolio),
     ]
     bus = LocalBus(daemons, [TapePort(tape, parts.feed.refused()), exchange], parts.journal)
-    bus.recover()
+    try:
+        bus.recover()
+    except BaseException:
+        exchange.close()
+        raise
     return House(bus, tape, instruments, exchange)
 
 
@@ -205,13 +224,14 @@ def open_house(home: Path, settings: Settings) -> House:
     The first start fixes feed, universe, timeframe, cash and costs: a later one that differs is Refused, for a journal
     means nothing over other bars. Raises JournalError while another process runs it.
     """
+    made, chosen = feed(settings.house), _strategies(settings)
+    checked_venue(settings.house, made)
     folder = journal_folder(home, settings.house)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    made = feed(settings.house)
     journal = SqliteJournal(folder / "house.db", synchronous="NORMAL")
     try:
         _keep_or_compare(folder / "house.json", settings.house)
-        house = assemble(Parts(made, _strategies(settings), settings, journal, folder, install_id(home)))
+        house = assemble(Parts(made, chosen, settings, journal, folder, install_id(home)))
         _refuse_orphans(house, settings)
         return house
     except BaseException:

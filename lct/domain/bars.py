@@ -60,6 +60,13 @@ class Bars:
             self.open_ns[keep], self.open[keep], self.high[keep], self.low[keep], self.close[keep], self.volume[keep]
         )
 
+    def frozen(self) -> "Bars":
+        """Return the bars as views that cannot be written to: for code that is not ours."""
+        views = self[:]
+        for column in (views.open_ns, views.open, views.high, views.low, views.close, views.volume):
+            column.setflags(write=False)
+        return views
+
     def between(self, from_ns: int, to_ns: int) -> "Bars":
         """Return the bars that open in [from_ns, to_ns), as views."""
         first, last = np.searchsorted(self.open_ns, [from_ns, to_ns])

@@ -28,7 +28,7 @@ class Tape:
         self.timeframe = timeframe
         self.step_ns = timeframe_ns(timeframe)
         self.symbols = tuple(sorted(series))
-        self._series = {symbol: series[symbol] for symbol in self.symbols}
+        self._series = {symbol: series[symbol].frozen() for symbol in self.symbols}
         columns = [bars.open_ns for bars in self._series.values()]
         self.times: Times = np.unique(np.concatenate(columns)) if columns else np.empty(0, dtype=np.int64)
 

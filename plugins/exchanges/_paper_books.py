@@ -22,10 +22,14 @@ Results = Account | Cancelled | Placed | PlaceRefused | Traded
 
 
 class Totals(msgspec.Struct, frozen=True):
-    """The account apart from its orders: balances by asset, and how much was numbered so far."""
+    """The account apart from its orders: balances by asset, and how much was numbered so far.
+
+    `heard` results were in the journal of the house for good when it last gave a command.
+    """
 
     balances: dict[str, Money]
     numbered: int = 0
+    heard: int = 0
     orders: int = 0
     trades: int = 0
 
@@ -69,6 +73,9 @@ class PaperBooks:
             elif version != USER_VERSION:
                 msg = f"{path} has schema {version}; this lct reads {USER_VERSION}"
                 raise JournalError(msg)
+            health = self._db.execute("pragma quick_check(1)").fetchone()[0]
+            if health != "ok":
+                raise JournalError(f"the paper account {path} is damaged: {health}")
         except sqlite3.Error as error:
             msg = f"cannot open the paper account {path}: {error}"
             raise JournalError(msg) from error

@@ -22,10 +22,12 @@ from lct.domain.matching import (
 from lct.domain.money import ONE, ZERO, to_money
 from lct.domain.orders import OrderType, Side
 from lct.domain.tape import Tape
+from lct.errors import JournalError
 from lct.messages.base import Command, Event
 from lct.ports.exchange import Account, Cancel, Cancelled, Exchange, Look, Place, Placed, PlaceRefused, Traded
 from plugins.exchanges._paper_books import PaperBooks, Past, Resting, Totals
 
+APART = "One of both was lost or restored without the other: restore both from one moment, or `lct portfolio reset`."
 SCAN_BARS = 64
 SCAN_BARS_MAX = 65_536
 
@@ -118,10 +120,18 @@ class Paper(Exchange):
         self._save()
 
     def resume(self, heard: int) -> None:
-        """Give again what was reported after result `heard`."""
-        self.given = self._heard = heard
+        """Give again what was reported after result `heard`; JournalError where the journal is not this account's."""
         if self._books is not None:
+            if heard > self._numbered:
+                raise JournalError(
+                    f"the journal heard {heard} results, the paper account has {self._numbered}. {APART}"
+                )
+            if heard < self._heard:
+                raise JournalError(
+                    f"the paper account was heard up to {self._heard}, the journal up to {heard}. {APART}"
+                )
             self._ready = self._books.results_after(heard)
+        self.given = self._heard = heard
 
     def close(self) -> None:
         """Close the books."""
@@ -317,7 +327,7 @@ class Paper(Exchange):
 
     def _save(self) -> None:
         if self._books is not None and (self._changed or self._reported):
-            totals = Totals(self._balances, self._numbered, self._orders, self._trades)
+            totals = Totals(self._balances, self._numbered, self._heard, self._orders, self._trades)
             self._books.save(totals, self._changed, self._reported, self._heard)
         self._changed.clear()
         self._reported.clear()
@@ -329,6 +339,7 @@ class Paper(Exchange):
             return
         self._balances = dict(totals.balances)
         self._numbered, self._orders, self._trades = totals.numbered, totals.orders, totals.trades
+        self._heard = totals.heard
         live, self._past = books.orders()
         for resting in live:
             self._live[resting.order.client_order_id] = resting

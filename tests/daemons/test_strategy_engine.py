@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from daemons.strategy_engine import LooksAhead, StrategyEngine, UnsoundScores
+from daemons.strategy_engine import LooksAhead, StrategyEngine, StrategyFailed, UnsoundScores
 from lct.domain.anchor import anchored, grid_of
 from lct.domain.bars import Bars
 from lct.domain.tape import Tape
@@ -197,6 +197,9 @@ UNSOUND = {
     "too few": lambda bars: np.zeros(len(bars) - 1),
     "too large": lambda bars: np.full(len(bars), 1.5),
     "infinite": lambda bars: np.full(len(bars), -np.inf),
+    "a list": lambda bars: [0.0] * len(bars),
+    "nothing": lambda bars: None,
+    "integers": lambda bars: np.zeros(len(bars), dtype=np.int64),
 }
 
 
@@ -207,6 +210,28 @@ def test_what_is_no_score_is_refused_by_the_strategy_s_name(what, is_recorded):
 
     with pytest.raises(UnsoundScores, match="strategy given"):
         say(StrategyEngine([Given(UNSOUND[what])], "1m", tape if is_recorded else None), closed(tape))
+
+
+def boom(bars):
+    raise ZeroDivisionError("boom")
+
+
+def leave(bars):
+    raise SystemExit(0)
+
+
+def scribble(bars):
+    bars.close[:] = 1.0
+    return np.zeros(len(bars))
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+@pytest.mark.parametrize(("what", "says"), [(boom, "boom"), (leave, "SystemExit"), (scribble, "read-only")])
+def test_a_strategy_that_fails_or_writes_into_the_bars_is_named(what, says, is_recorded):
+    tape = Tape("1m", {"A/USDT": walk(3, 200)})
+
+    with pytest.raises(StrategyFailed, match=f"strategy given failed on A/USDT at 1970-.*{says}"):
+        say(StrategyEngine([Given(what)], "1m", tape if is_recorded else None), closed(tape))
 
 
 def test_bars_that_are_heard_but_not_recorded_are_an_error():

@@ -10,6 +10,7 @@ from lct.domain.instruments import Instrument, Kind
 from lct.domain.matching import Costs
 from lct.domain.orders import OrderType, Side
 from lct.domain.tape import Tape
+from lct.errors import JournalError
 from lct.messages.exchange import Account, Cancel, Cancelled, Look, Place, Placed, PlaceRefused, Traded
 from plugins.exchanges._paper_books import PaperBooks
 from plugins.exchanges.paper import Paper
@@ -456,3 +457,36 @@ def test_results_that_were_not_heard_for_good_are_given_again(seed, reborn):
     heard, _ = live(reborn(series), given, die)
 
     assert heard == undisturbed
+
+
+# -- what does not belong together ----------------------------------------------------------------------------------
+
+
+def opened_after_some_trades(folder):
+    """Return a venue that has been told, by a command, that its first results were heard."""
+    paper = venue(FLAT, books=PaperBooks(folder / "paper.db"))
+    paper.do(Look(), 0)
+    paper.results(0)
+    paper.do(Look(), 0)
+    return paper
+
+
+def test_an_account_that_was_lost_is_not_begun_anew_under_its_journal(tmp_path):
+    with pytest.raises(JournalError, match="the journal heard 7 results, the paper account has 0"):
+        venue(FLAT, books=PaperBooks(tmp_path / "paper.db")).resume(7)
+
+
+def test_a_journal_older_than_what_the_account_knows_was_heard_is_refused(tmp_path):
+    opened_after_some_trades(tmp_path).close()
+
+    with pytest.raises(JournalError, match="the paper account was heard up to 1, the journal up to 0"):
+        venue(FLAT, books=PaperBooks(tmp_path / "paper.db")).resume(0)
+
+
+def test_a_damaged_account_is_named(tmp_path):
+    opened_after_some_trades(tmp_path).close()
+    file = tmp_path / "paper.db"
+    file.write_bytes(file.read_bytes()[:4096] + b"\xff" * 8192)
+
+    with pytest.raises(JournalError, match=r"paper\.db"):
+        venue(FLAT, books=PaperBooks(tmp_path / "paper.db")).resume(1)
