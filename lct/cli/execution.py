@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 app = typer.Typer(name="execution", no_args_is_help=True, add_completion=False)
 
 SHOWN = ("created_at", "symbol", "side", "type", "amount", "price", "filled", "average_price", "status", "strategy")
+SPARE = ("average_price", "strategy", "filled", "type", "price", "reason")
 FILLS = ("time", "symbol", "side", "amount", "price", "fee", "fee_asset", "strategy", "client_order_id", "trade_id")
+FILLS_SPARE = ("trade_id", "fee_asset", "client_order_id", "strategy", "fee", "side")
 
 
 @app.callback()
@@ -44,7 +46,7 @@ def orders(
     settings = configured(config, account)
     found = _every(settings) if every else _kept(settings)
     rows = [order_row(order, settings.house.venue) for order in found[-(last or 0) :]]
-    print_rows(rows, json=json, columns=(*SHOWN, "reason"), none="no orders yet")
+    print_rows(rows, json=json, columns=(*SHOWN, "reason"), none="no orders yet", spare=SPARE)
 
 
 @app.command()
@@ -65,7 +67,7 @@ def fills(
     rows = [_fill_row(fill) for fill in journaled(_journal(configured(config, account)))[-(last or 0) :]]
     if csv is not None:
         write_csv(csv, FILLS, rows)
-    print_rows(rows, json=json, columns=FILLS, none="no fills yet")
+    print_rows(rows, json=json, columns=FILLS, none="no fills yet", spare=FILLS_SPARE)
 
 
 def order_row(order: "Order", venue: str) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from typing import Annotated
 import typer
 
 from lct.cli import options as o
-from lct.cli.output import print_json_lines, print_rows
+from lct.cli.output import NAME_WIDTH, clean, print_json_lines, print_rows
 
 app = typer.Typer(name="journal", no_args_is_help=True, add_completion=False)
 
 SHOWN = ("daemon", "journal_seq", "time", "heard_ref", "type", "body")
+SPARE = ("heard_ref", "daemon", "body", "journal_seq")
 ROWS_SHOWN = 20
 
 Journal = Annotated[Path | None, typer.Argument(metavar="PATH", help="A house.db, or its folder; else the home's.")]
@@ -40,7 +41,7 @@ def show(
     if json:
         print_json_lines(rows)
     else:
-        print_rows(rows, json=False, columns=SHOWN, none="no such rows")
+        print_rows(rows, json=False, columns=SHOWN, none="no such rows", spare=SPARE)
 
 
 @app.command()
@@ -70,7 +71,10 @@ def query(
     from lct.cli.records import query as asked
 
     rows = asked(_path(None, config, account), sql)
-    print_rows(rows, json=json, columns=tuple(rows[0]) if rows else (), none="no rows")
+    if not json:
+        rows = [{clean(name, NAME_WIDTH): value for name, value in row.items()} for row in rows]
+    columns = tuple(rows[0]) if rows else ()
+    print_rows(rows, json=json, columns=columns, none="no rows", spare=columns[:0:-1])
 
 
 def _path(named: Path | None, config: Path | None, account: str | None) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 CELL_WIDTH = 400
+NAME_WIDTH = 60
 BODY_WIDTH = 120
 LINE_WIDTH = 2_000
 MARKS_MAX = 2
@@ -80,12 +81,17 @@ def print_json_lines(rows: Iterable[Any]) -> None:
         print(json.dumps(as_json(row), allow_nan=False))
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], *, json: bool, columns: Sequence[str], none: str) -> None:
-    """Print rows as one JSON array, or as a table of some columns; `none` is said (on stderr) where there are none."""
+def print_rows(
+    rows: Sequence[Mapping[str, Any]], *, json: bool, columns: Sequence[str], none: str, spare: Sequence[str] = ()
+) -> None:
+    """Print rows as one JSON array, or as a table of some columns; `none` is said (on stderr) where there are none.
+
+    A terminal that is too narrow goes without the columns of `spare`, first ones first.
+    """
     if json:
         print_json(list(rows))
     elif rows:
-        print_table(columns, [[row[column] for column in columns] for row in rows])
+        print_table(columns, [[row[column] for column in columns] for row in rows], spare=spare)
     else:
         print(none, file=sys.stderr)
 
@@ -98,27 +104,62 @@ def print_facts(facts: Mapping[str, Any], *, json: bool) -> None:
         print_table(("", ""), [[name.replace("_", " "), value] for name, value in facts.items()], head=False)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, head: bool = True) -> None:
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], *, head: bool = True, spare: Sequence[str] = ()
+) -> None:
     """Print a table: numbers to the right; as wide as it must be where stdout is no terminal."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD if head else None, show_header=head, show_edge=False, pad_edge=False)
-    for column in columns:
-        table.add_column(Text(column.replace("_", " ")), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(value), justify="right" if head and _is_number(value) else "left") for value in row))
-    width = None if sys.stdout.isatty() else PIPE_WIDTH
-    Console(width=width, highlight=False, markup=False, emoji=False).print(table)
+    console = Console(width=None if is_terminal(sys.stdout) else PIPE_WIDTH, highlight=False, markup=False, emoji=False)
+    numbers = {name for at, name in enumerate(columns) if head and any(_is_number(row[at]) for row in rows)}
+    texts = [[_cell(value) for value in row] for row in rows]
+    names = list(columns)
+    if spare:
+        names, texts = _fitted(names, texts, spare, console.width)
+    gap = (0, 1, 0, 0) if head else (0, 1)
+    table = Table(box=SIMPLE_HEAD if head else None, show_header=head, show_edge=False, pad_edge=False, padding=gap)
+    for name in names:
+        table.add_column(Text(name.replace("_", " ")), overflow="fold", no_wrap=bool(spare))
+    for row in texts:
+        cells = zip(names, row, strict=True)
+        table.add_row(*(Text(text, justify="right" if name in numbers else "left") for name, text in cells))
+    with console.capture() as capture:
+        console.print(table)
+    print("\n".join(line.rstrip() for line in capture.get().splitlines()))
+
+
+def _fitted(
+    names: list[str], texts: list[list[str]], spare: Sequence[str], width: int
+) -> tuple[list[str], list[list[str]]]:
+    from lct.cli.tables import fitted
+
+    table = fitted(names, texts, spare, width)
+    if table.left_out:
+        say(f"left out, for the terminal is narrow: {', '.join(table.left_out)}; --json has all", manners())
+    return table.columns, table.rows
+
+
+def is_terminal(stream: Any) -> bool:
+    """Whether a person reads this stream; a closed one is None."""
+    return stream is not None and stream.isatty()
+
+
+def manners() -> Manners:
+    """Return how the running verb was asked to behave."""
+    import click
+
+    context = click.get_current_context(silent=True)
+    return (context and context.find_object(Manners)) or Manners()
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Decimal | int | float) and not isinstance(value, bool)
 
 
-def _cell(value: Any) -> Any:
+def _cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -126,7 +167,7 @@ def _cell(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, Decimal):
-        return as_json(Context(prec=MONEY_DIGITS).create_decimal(value))
+        return str(as_json(Context(prec=MONEY_DIGITS).create_decimal(value)))
     if isinstance(value, list | tuple):
         return clean(", ".join(str(item) for item in value)) or "-"
     if isinstance(value, Mapping):
@@ -159,7 +200,7 @@ def _csv_cell(value: Any) -> Any:
 @contextmanager
 def progress(label: str, total: int, manners: Manners) -> Iterator[Callable[[int], None]]:
     """Show a bar on stderr, where that is a terminal, with the rate and the time left; yields what moves it."""
-    if manners.quiet or not sys.stderr.isatty():
+    if manners.quiet or not is_terminal(sys.stderr):
         yield lambda _done: None
         return
     from rich.console import Console

@@ -22,6 +22,8 @@ POSITIONS = (
     "realized_profit",
     "strategy",
 )
+POSITIONS_SPARE = ("fees", "average_price", "realized_profit", "strategy", "mark_price")
+TRADES_SPARE = ("fees", "entry_at", "side", "amount", "entry_price", "exit_price", "strategy")
 
 
 @app.callback()
@@ -44,7 +46,7 @@ def positions(config: o.ConfigDir = None, account: o.Account = None, csv: o.Csv 
     rows = [{column: getattr(line, column) for column in columns} for line in lines]
     if csv is not None:
         write_csv(csv, columns, rows)
-    print_rows(rows, json=json, columns=columns, none="no open positions")
+    print_rows(rows, json=json, columns=columns, none="no open positions", spare=POSITIONS_SPARE)
 
 
 @app.command()
@@ -104,7 +106,7 @@ def trades(
     rows = trade_rows(_house(config, account).ask(GetTrades(last)).trades)
     if csv is not None:
         write_csv(csv, TRADES, rows)
-    print_rows(rows, json=json, columns=TRADES, none="no round trip is over yet")
+    print_rows(rows, json=json, columns=TRADES, none="no round trip is over yet", spare=TRADES_SPARE)
 
 
 @app.command()
