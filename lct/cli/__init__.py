@@ -52,18 +52,27 @@ class Verbs(TyperGroup):
         """Take global options wherever they stand."""
         return super().parse_args(ctx, global_options_first(args))
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a verb; Ctrl-C ends it in one line."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from None
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run a verb; an error becomes a line on stderr and an exit code, a traceback only with --debug."""
         words = list(sys.argv[1:] if args is None else args)
+        is_unheard = _fill_closed_streams() and "--help" not in words
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")  # a terminal without a letter still shows its line
         try:
             return super().main(words, *rest, **extra)
+        except SystemExit as end:
+            sys.exit(end.code or (1 if is_unheard else 0))
         except LctError as error:
             _tell(f"error: {error}", debug="--debug" in words)
             sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            sys.exit(INTERRUPTED)
         except Exception as error:  # noqa: BLE001 - the last door: a person reads what a bug says
             _tell(f"error: {_unexpected(error)}", debug="--debug" in words)
             sys.exit(1)
@@ -98,7 +107,8 @@ def _verb(name: str) -> Any:
 
 def _unexpected(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}. Check the path and its permissions."
+        where = "" if error.filename is None else f": {error.filename}"
+        return f"{error.strerror}{where}. Check the path, its permissions and the room left."
     what = f"{type(error).__name__}: {error}"
     return f"unexpected {what}. This is a bug in lct or in a plugin; --debug shows where."
 
@@ -115,8 +125,20 @@ def _flush() -> None:
     """Write out what stdout holds; a reader that went away is no error."""
     try:
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            _tell(f"error: {_unexpected(error)}", debug=False)
+            sys.exit(1)
+
+
+def _fill_closed_streams() -> bool:
+    """Give what is closed a place to write to; return whether it was stdout, so that nobody hears us."""
+    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    for name in closed:
+        mode = "r" if name == "stdin" else "w"
+        setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
+    return "stdout" in closed
 
 
 def _version(asked: bool) -> None:

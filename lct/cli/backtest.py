@@ -10,6 +10,7 @@ from lct.cli import options as o
 from lct.cli.output import Manners, print_facts, progress, say, write_csv
 
 if TYPE_CHECKING:
+    from lct.cli.drive import Came
     from lct.research.backtest import Result
     from lct.run import Settings
 
@@ -46,12 +47,14 @@ def backtest(  # noqa: PLR0917 - Typer calls by name
 
     Example: lct backtest ema_cross --data bars/ --symbols BTC/USDT --timeframe 5m --from 2024-01-01 --to 2024-06-30
     """
+    from lct.cli.drive import interruptions
     from lct.cli.settings import Market, Money, configured, strategies_of, traded
 
     market = Market(data, symbols, timeframe, from_, to, seed, days)
     money = Money(cash, fee, spread_bps, slippage_bps, participation)
-    settings = strategies_of(configured(config), [strategy])
-    result = _timed(traded(settings, market, money, own_parameters(strategy, pairs or ())), ctx.obj)
+    with interruptions() as came:
+        settings = strategies_of(configured(config), [strategy])
+        result = _timed(traded(settings, market, money, own_parameters(strategy, pairs or ())), ctx.obj, came)
     if trades is not None:
         write_csv(trades, TRADES, trade_rows(result.trades))
     document = result_document(result)
@@ -66,10 +69,11 @@ def own_parameters(strategy: str, pairs: Sequence[str]) -> list[str]:
     return [long + pair.removeprefix("strategy.") if pair.startswith("strategy.") else pair for pair in pairs]
 
 
-def _timed(settings: "Settings", manners: Manners) -> "Result":
+def _timed(settings: "Settings", manners: Manners, came: "Came") -> "Result":
     """Run a backtest under a progress bar, and say how fast it was."""
     import msgspec
 
+    from lct.cli.drive import say_refused
     from lct.clock import NS_PER_SECOND, monotonic_ns
     from lct.research.backtest import backtest as measured
     from lct.run import feed, strategies
@@ -81,10 +85,26 @@ def _timed(settings: "Settings", manners: Manners) -> "Result":
     total = len(made.tape())
     began = monotonic_ns()
     with progress("backtest", total, manners) as move:
-        result = measured(settings, made, lambda done, _total: move(done))
+
+        def heard(done: int, _total: int) -> None:
+            move(done)
+            _stop_if(came)
+
+        _stop_if(came)
+        result = measured(settings, made, heard)
+    say_refused(result.manifest.refused, manners)
     seconds = (monotonic_ns() - began) / NS_PER_SECOND
     say(f"{result.bars:,} bars in {seconds:.2f} s ({result.bars / max(seconds, 1e-9):,.0f} bars/s)", manners)
     return result
+
+
+def _stop_if(came: "Came") -> None:
+    """Break off where a signal came; nothing is kept of half a backtest."""
+    from lct.cli.drive import leave
+
+    if came():
+        typer.echo("interrupted", err=True)
+    leave(came())
 
 
 def result_document(result: "Result") -> dict[str, Any]:

@@ -5,9 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lct.cli import INTERRUPTED
 from lct.cli import options as o
-from lct.cli.output import Manners, print_facts, print_json, progress
+from lct.cli.output import Manners, print_facts, print_json, progress, say
 
 if TYPE_CHECKING:
     from lct.run import House, Settings
@@ -34,13 +33,14 @@ def demo(
 
     Example: lct demo --days 1 --seed 42 --json
     """
-    document, whole = _play(_settings(seed, days), seed, speed, ctx.obj)
+    from lct.cli.drive import leave
+
+    document, came = _play(_settings(seed, days), seed, speed, ctx.obj)
     if json:
         print_json(document)
     else:
         print_facts({**document, "daemons": [daemon["name"] for daemon in document["daemons"]]}, json=False)
-    if not whole:
-        raise typer.Exit(INTERRUPTED)
+    leave(came)
     if not document["books_balance"]:
         raise typer.Exit(1)
 
@@ -52,25 +52,31 @@ def _settings(seed: int, days: int) -> "Settings":
     return traded(strategies_of(Settings(), STRATEGIES), Market(seed=seed, days=days), Money())
 
 
-def _play(settings: "Settings", seed: int, speed: float | None, manners: Manners) -> tuple[dict[str, Any], bool]:
-    """Play a market in a home that is gone afterwards; return the summary, and whether nothing broke it off."""
+def _play(settings: "Settings", seed: int, speed: float | None, manners: Manners) -> tuple[dict[str, Any], int]:
+    """Play a market in a home that is gone afterwards; return the summary, and the signal that ended it, or 0."""
     from tempfile import TemporaryDirectory
 
-    from lct.cli.drive import drive, journal_file, private
+    from lct.cli.drive import drive, interruptions, journal_file, private, say_refused
     from lct.clock import NS_PER_SECOND, monotonic_ns
-    from lct.run import open_house
+    from lct.messages.market_data import GetDataQuality
 
     private()
     began = monotonic_ns()
-    with TemporaryDirectory(prefix="lct-demo-") as name:
+    with interruptions() as came, TemporaryDirectory(prefix="lct-demo-") as name:
+        from lct.run import open_house
+
         house = open_house(Path(name), settings)
         try:
             with progress("demo", len(house.tape), manners) as move:
-                whole = drive(house, len(house.tape), move, speed)
+                whole = drive(house, len(house.tape), move, came, speed)
             document = {"seed": seed, **_document(house, journal_file(Path(name), settings.house))}
+            say_refused(house.ask(GetDataQuality()).refused, manners)
         finally:
             house.close()
-    return {**document, "wall_seconds": round((monotonic_ns() - began) / NS_PER_SECOND, 3)}, whole
+        broke_off = 0 if whole else came()
+    if broke_off:
+        say("interrupted; this is how it stood", manners)
+    return {**document, "wall_seconds": round((monotonic_ns() - began) / NS_PER_SECOND, 3)}, broke_off
 
 
 def _document(house: "House", journal: Path) -> dict[str, Any]:

@@ -7,8 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
+from lct.cli.output import Manners, say
+
 if TYPE_CHECKING:
     from lct.run import House, HouseConfig
+
+Came = Callable[[], int]
+"""Tells which signal came first, 0 where none did."""
 
 CHUNK_BARS = 50
 CHUNK_SECONDS = 0.1
@@ -20,39 +27,54 @@ def private() -> None:
 
 
 @contextmanager
-def interruptions() -> Iterator[Callable[[], bool]]:
-    """Note Ctrl-C instead of breaking off; yields what tells whether it came."""
+def interruptions() -> Iterator[Came]:
+    """Note Ctrl-C and SIGTERM instead of breaking off; yields what tells which came, 0 for none.
+
+    So what is imported meanwhile cannot swallow them. A second Ctrl-C breaks off.
+    """
     came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+
+    def note(number: int, _frame: Any) -> None:
+        came.append(number)
+        if came.count(signal.SIGINT) > 1:
+            raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield lambda: bool(came)
+        yield lambda: came[0] if came else 0
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def drive(house: "House", until: int, on_done: Callable[[int], None], speed: float | None = None) -> bool:
-    """Run a house to the bars number `until` and commit where it stands; False where Ctrl-C came first.
+def leave(came: int) -> None:
+    """End with the exit code of the signal that came, if one did: 130 for Ctrl-C, 143 for SIGTERM."""
+    if came:
+        raise typer.Exit(128 + came)
+
+
+def drive(house: "House", until: int, on_done: Callable[[int], None], came: Came, speed: float | None = None) -> bool:
+    """Run a house to the bars number `until` and commit where it stands; False where a signal came first.
 
     `on_done` hears the number of the last bars now and then; `speed` is in replayed seconds a second, None for all.
     """
-    with interruptions() as interrupted:
-        chunk = CHUNK_BARS
+    chunk = CHUNK_BARS
+    if speed is not None:
+        chunk = max(1, int(speed * CHUNK_SECONDS * 1e9 / house.tape.step_ns))
+    began, first = _seconds(), house.bus.md_seq
+    while house.bus.md_seq < until and not came():
+        before = house.bus.md_seq
+        house.bus.run(until_md_seq=min(before + chunk, until))
+        if house.bus.md_seq == before:
+            break  # the feed ends with timestamps that gave no bars
+        on_done(house.bus.md_seq)
         if speed is not None:
-            chunk = max(1, int(speed * CHUNK_SECONDS * 1e9 / house.tape.step_ns))
-        began, first = _seconds(), house.bus.md_seq
-        while house.bus.md_seq < until and not interrupted():
-            before = house.bus.md_seq
-            house.bus.run(until_md_seq=min(before + chunk, until))
-            if house.bus.md_seq == before:
-                break  # the feed ends with timestamps that gave no bars
-            on_done(house.bus.md_seq)
-            if speed is not None:
-                played = (house.bus.md_seq - first) * house.tape.step_ns / 1e9
-                _wait(began + played / speed, interrupted)
-        if is_finished(house):
-            house.bus.run()  # what the last bars caused, and is due after them
-        house.bus.checkpoint()
-        return house.bus.md_seq >= until or is_finished(house)
+            played = (house.bus.md_seq - first) * house.tape.step_ns / 1e9
+            _wait(began + played / speed, came)
+    if is_finished(house):
+        house.bus.run()  # what the last bars caused, and is due after them
+    house.bus.checkpoint()
+    return house.bus.md_seq >= until or is_finished(house)
 
 
 def is_finished(house: "House") -> bool:
@@ -66,10 +88,10 @@ def _seconds() -> float:
     return monotonic_ns() / 1e9
 
 
-def _wait(until: float, interrupted: Callable[[], bool]) -> None:
+def _wait(until: float, came: Came) -> None:
     import time
 
-    while (left := until - _seconds()) > 0 and not interrupted():
+    while (left := until - _seconds()) > 0 and not came():
         time.sleep(min(left, CHUNK_SECONDS))
 
 
@@ -91,6 +113,14 @@ def summary(house: "House", path: Path, first: int) -> dict[str, Any]:
         "open_positions": len(positions),
         "finished": is_finished(house),
     }
+
+
+def say_refused(refused: dict[str, dict[str, int]], manners: Manners) -> None:
+    """Tell of the rows that could not be bars, where there were any."""
+    reasons = [f"{symbol} {reason} {n:,}" for symbol, counts in refused.items() for reason, n in counts.items()]
+    if reasons:
+        total = sum(sum(counts.values()) for counts in refused.values())
+        say(f"refused {total:,} rows: {', '.join(reasons)}", manners)
 
 
 def books_balance(house: "House") -> bool:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lct.cli import INTERRUPTED
 from lct.cli import options as o
 from lct.cli.output import Manners, print_facts, progress, say
 
 if TYPE_CHECKING:
+    from lct.cli.drive import Came
     from lct.cli.settings import Market, Money
     from lct.run import Settings
 
@@ -47,15 +47,16 @@ def run(  # noqa: PLR0917 - Typer calls by name
 
     Example: lct run --cycles 100
     """
+    from lct.cli.drive import interruptions, leave
     from lct.cli.settings import Market, Money
 
     market = Market(data, symbols, timeframe, from_, to, seed, days)
     money = Money(cash, fee, spread_bps, slippage_bps, participation)
-    settings = _settings(config, account, market, money, tuple(pairs or ()), strategies, ctx.obj)
-    facts, whole = _run(settings, cycles, ctx.obj)
+    with interruptions() as came:
+        settings = _settings(config, account, market, money, tuple(pairs or ()), strategies, ctx.obj)
+        facts, whole = _run(settings, cycles, ctx.obj, came)
     print_facts(facts, json=json)
-    if not whole:
-        raise typer.Exit(INTERRUPTED)
+    leave(0 if whole else came())
 
 
 def _settings(
@@ -84,10 +85,11 @@ def _settings(
     return settings if strategies is None else strategies_of(settings, strategies)
 
 
-def _run(settings: "Settings", cycles: int | None, manners: Manners) -> tuple[dict[str, Any], bool]:
+def _run(settings: "Settings", cycles: int | None, manners: Manners, came: "Came") -> tuple[dict[str, Any], bool]:
     """Run a house for some cycles; return its summary, and whether nothing broke it off."""
-    from lct.cli.drive import drive, journal_file, private, summary
+    from lct.cli.drive import drive, journal_file, private, say_refused, summary
     from lct.config import ensure_home, home
+    from lct.messages.market_data import GetDataQuality
     from lct.run import open_house
 
     private()
@@ -101,9 +103,10 @@ def _run(settings: "Settings", cycles: int | None, manners: Manners) -> tuple[di
             if first:
                 say(f"going on after {first:,} of {total:,} timestamps", manners)
             with progress("run", until - first, manners) as move:
-                whole = drive(house, until, lambda done: move(done - first))
+                whole = drive(house, until, lambda done: move(done - first), came)
             if not whole:
-                say("stopped; the same command goes on from here", manners)
+                say("interrupted; the same command goes on from here", manners)
+            say_refused(house.ask(GetDataQuality()).refused, manners)
             stands = summary(house, journal_file(home(), settings.house), first)
             facts.info("house.stopped", whole=whole, **stands)
             return stands, whole

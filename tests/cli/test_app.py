@@ -184,3 +184,14 @@ def test_csv_cells_are_no_formulas(tmp_path: Path) -> None:
         rows = list(csv.reader(file))[1:]
     assert [row[0] for row in rows] == ["'=HYPERLINK(1)", "'+1", "'-1", "'@x", "'x", "'x", "fine"]
     assert {row[1] for row in rows} == {"-1.5"}
+
+
+def test_a_closed_stdout_ends_quietly(home: Path) -> None:
+    def closed(words: str) -> tuple[int, str]:
+        line = f"{sys.executable} -m lct {words} >&-"
+        done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True, check=False)
+        return done.returncode, done.stderr
+
+    assert closed("--help") == (0, "")
+    assert closed("config show") == (1, "")
+    assert closed("nonsense")[0] == 2

@@ -70,3 +70,24 @@ def test_the_speed_is_throttled_and_an_interrupt_cleans_up(tmp_path: Path) -> No
     assert process.returncode == 130, err
     assert 5 <= json.loads(out)["cycles"] <= 60
     assert list(tmp_path.glob("lct-demo-*")) == []
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_it_loads_cleans_up(number: int, code: int, tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lct", "demo", "--days", "30"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.perf_counter() + 30
+    while not list(tmp_path.glob("lct-demo-*")) and time.perf_counter() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+
+    _, err = process.communicate(timeout=30)
+
+    assert process.returncode == code, err
+    assert err.startswith("interrupted")
+    assert list(tmp_path.glob("lct-demo-*")) == []

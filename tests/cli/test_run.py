@@ -255,7 +255,7 @@ def test_a_query_that_never_ends_can_be_interrupted(played: Any, home: Path) -> 
 
     _, err = process.communicate(timeout=30)
 
-    assert (process.returncode, err) == (130, "")
+    assert (process.returncode, err) == (130, "interrupted\n")
 
 
 def test_what_is_no_number_is_null(played: Any, document: Any) -> None:
