@@ -124,7 +124,7 @@ def journals() -> Finding:
             counted += sum(verified(path).values())
         except LctError as error:
             return False, str(error), f"keep a copy of {path.parent} and restore a backup; do not trade on it"
-    return True, f"{len(paths)} journals, {counted} rows, every chain holds", ""
+    return True, f"{len(paths)} {'journal' if len(paths) == 1 else 'journals'}, {counted} rows, every chain holds", ""
 
 
 def disk() -> Finding:

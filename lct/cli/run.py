@@ -71,14 +71,16 @@ def _settings(
     """Return the settings of the files with what the account was started with and what was typed."""
     import msgspec
 
-    from lct.cli.settings import Market, Money, configured, strategies_of, traded
-    from lct.config import home
+    from lct.cli.settings import Market, Money, config_dir, configured, strategies_of, traded
+    from lct.config import defaults_dir, home
     from lct.run import kept_house
 
     settings = configured(config, account)
     kept = kept_house(home(), settings.house)
     if kept is not None:
-        if kept != traded(settings, Market(), Money(), ()).house:
+        folder = config_dir(config)
+        is_written = (folder / "house.toml").exists() and folder != defaults_dir()
+        if is_written and kept != traded(settings, Market(), Money(), ()).house:
             say("the account goes on with the bars and the money it was started with, not those of house.toml", manners)
         settings = msgspec.structs.replace(settings, house=kept)
     settings = traded(settings, market, money, pairs)

@@ -106,6 +106,8 @@ def _recorded(house: HouseConfig, market: Market) -> HouseConfig:
         raise ConfigError("--seed and --days are for the synthetic market; leave them out, or leave out --data")
     assert market.data is not None, "who calls this has looked"
     path = market.data.expanduser().absolute()  # a later run may start in another folder
+    if not path.exists():
+        raise NotFound(f"{path}: no such folder or file; --data names recorded bars")
     values: dict[str, Any] = {**house.feeds.get("replay", {}), "path": str(path)}
     values |= {name: ns for name, ns in (("from_ns", market.from_ns), ("to_ns", market.to_ns)) if ns is not None}
     if market.from_ns is not None and market.to_ns is not None and market.from_ns >= market.to_ns:

@@ -8,7 +8,7 @@ from typing import IO
 
 import msgspec
 
-from lct.errors import JournalError
+from lct.errors import JournalError, Refused
 from lct.store.journal import Chain, Cursor, Fact, Row
 
 USER_VERSION = 1
@@ -37,7 +37,7 @@ class SqliteJournal:
     is_read_only = False
 
     def __init__(self, path: Path, *, synchronous: str = "FULL") -> None:
-        """Open or make the file, alone: JournalError while another process writes it, or if its chain is broken."""
+        """Open or make the file, alone: Refused while another process writes it, JournalError if a chain is broken."""
         assert synchronous in {"FULL", "NORMAL"}, synchronous
         self.path = path
         self._lock = lock_of(path)
@@ -244,7 +244,7 @@ def lock_of(path: Path) -> IO[bytes]:
     except BlockingIOError:
         handle.close()
         msg = f"{path} is in use by another lct process; stop it first"
-        raise JournalError(msg) from None
+        raise Refused(msg) from None
     except OSError as error:
         handle.close()
         raise _unusable(path, error) from error

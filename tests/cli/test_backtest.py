@@ -135,7 +135,7 @@ def test_trades_are_written_as_csv(document: Any, tmp_path: Path) -> None:
         (("ema_cross", "--set", "trading_engine.entry_scor=1"), 2, "did you mean 'trading_engine.entry_score'"),
         (("ema_cross", "--set", "nonsense"), 2, "key=value"),
         (("ema_cross", "--config", "/no/such/folder"), 2, "no such folder"),
-        (("ema_cross", "--data", "/no/such/folder"), 1, "no such folder"),
+        (("ema_cross", "--data", "/no/such/folder"), 5, "no such folder"),
         (("ema_cross", "--data", ".", "--seed", "1"), 2, "--seed"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

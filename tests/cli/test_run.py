@@ -140,7 +140,7 @@ def test_a_second_run_of_the_same_home_is_refused(home: Path, lct: Any) -> None:
     process.kill()
     process.wait()
 
-    assert second.exit_code == 1
+    assert second.exit_code == 4
     assert "in use by another lct process" in second.stderr
 
 

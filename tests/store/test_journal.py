@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lct.errors import JournalError
+from lct.errors import JournalError, Refused
 from lct.store.journal import Cursor, DigestJournal, Fact, Journal, MemoryJournal, verify
 from lct.store.sqlite import ReadJournal, SqliteJournal
 
@@ -264,7 +264,7 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path):
     assert other.stdout is not None
     other.stdout.readline()
 
-    with pytest.raises(JournalError, match="in use by another lct process"):
+    with pytest.raises(Refused, match="in use by another lct process"):
         SqliteJournal(path)
     other.kill()
     other.wait()
