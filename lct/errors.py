@@ -45,7 +45,7 @@ class DataError(LctError):
 
 
 class JournalError(LctError):
-    """A journal is broken, from another version, or in use by another process."""
+    """A journal is broken, from another version, or cannot be used."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

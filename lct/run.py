@@ -222,7 +222,7 @@ def open_house(home: Path, settings: Settings) -> House:
     """Open the house of a home to trade: its journal and paper account on disk, alone.
 
     The first start fixes feed, universe, timeframe, cash and costs: a later one that differs is Refused, for a journal
-    means nothing over other bars. Raises JournalError while another process runs it.
+    means nothing over other bars, and so is a second process on the same account.
     """
     made, chosen = feed(settings.house), _strategies(settings)
     checked_venue(settings.house, made)
@@ -254,7 +254,7 @@ def _refuse_orphans(house: House, settings: Settings) -> None:
 def reset(home: Path, house: HouseConfig) -> Path:
     """Put the paper account and its journal aside, so that the next run begins anew; return where they went.
 
-    Raises NotFound where nothing ran yet, and JournalError while a process runs it.
+    Raises NotFound where nothing ran yet, and Refused while a process runs it.
     """
     folder = journal_folder(home, house)
     if not (folder / "house.json").exists():
