@@ -44,7 +44,8 @@ def run_lct(days: int, symbols: int) -> dict:
     from lct.domain.matching import Costs
     from lct.messages.execution import OrderIntended
     from lct.messages.portfolio import GetProfit, GetTrades
-    from lct.run import HouseConfig, Settings, rehearse
+    from lct.run.config import HouseConfig
+    from lct.run.house import Settings, rehearse
 
     costs = Costs(fee_rate=Decimal(FEE), spread_bps=Decimal(0), slippage_bps=Decimal(0), participation_max=Decimal(1))
     settings = Settings(

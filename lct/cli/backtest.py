@@ -12,7 +12,7 @@ from lct.cli.output import Manners, print_facts, progress, say, write_csv
 if TYPE_CHECKING:
     from lct.cli.drive import Came
     from lct.research.backtest import Result
-    from lct.run import Settings
+    from lct.run.house import Settings
 
 app = typer.Typer(add_completion=False)
 
@@ -76,7 +76,7 @@ def _timed(settings: "Settings", manners: Manners, came: "Came") -> "Result":
     from lct.cli.drive import say_refused
     from lct.clock import NS_PER_SECOND, monotonic_ns
     from lct.research.backtest import backtest as measured
-    from lct.run import feed, strategies
+    from lct.run.house import feed, strategies
 
     strategies(settings.strategy_engine.strategies, settings.strategy_engine.parameters)  # a wrong name, before bars
     made = feed(settings.house)

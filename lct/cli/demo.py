@@ -9,7 +9,7 @@ from lct.cli import options as o
 from lct.cli.output import Manners, print_facts, print_json, progress, say
 
 if TYPE_CHECKING:
-    from lct.run import House, Settings
+    from lct.run.house import House, Settings
 
 app = typer.Typer(add_completion=False)
 
@@ -47,7 +47,7 @@ def demo(
 
 def _settings(seed: int, days: int) -> "Settings":
     from lct.cli.settings import Market, Money, strategies_of, traded
-    from lct.run import Settings
+    from lct.run.house import Settings
 
     return traded(strategies_of(Settings(), STRATEGIES), Market(seed=seed, days=days), Money())
 
@@ -63,7 +63,7 @@ def _play(settings: "Settings", seed: int, speed: float | None, manners: Manners
     private()
     began = monotonic_ns()
     with interruptions() as came, TemporaryDirectory(prefix="lct-demo-") as name:
-        from lct.run import open_house
+        from lct.run.house import open_house
 
         house = open_house(Path(name), settings)
         try:

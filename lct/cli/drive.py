@@ -12,7 +12,8 @@ import typer
 from lct.cli.output import Manners, say
 
 if TYPE_CHECKING:
-    from lct.run import House, HouseConfig
+    from lct.run.config import HouseConfig
+    from lct.run.house import House
 
 Came = Callable[[], int]
 """Tells which signal came first, 0 where none did."""
@@ -133,6 +134,6 @@ def books_balance(house: "House") -> bool:
 
 def journal_file(home: Path, house: "HouseConfig") -> Path:
     """Return the journal of a house."""
-    from lct.run import journal_folder
+    from lct.run.config import journal_folder
 
     return journal_folder(home, house) / "house.db"

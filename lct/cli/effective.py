@@ -10,7 +10,7 @@ import msgspec
 from lct.config import PLAIN, findings
 from lct.domain.money import money_hook
 from lct.errors import LctError, NotFound, nearest
-from lct.run import Settings, feed, load_settings, strategies
+from lct.run.house import Settings, feed, load_settings, strategies
 
 
 def effective(folder: Path, section: str | None) -> list[dict[str, Any]]:

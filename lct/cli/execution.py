@@ -10,7 +10,7 @@ from lct.cli.output import print_rows, write_csv
 
 if TYPE_CHECKING:
     from lct.domain.orders import Order
-    from lct.run import Settings
+    from lct.run.house import Settings
 
 app = typer.Typer(name="execution", no_args_is_help=True, add_completion=False)
 
@@ -112,7 +112,7 @@ def _fill_row(fill: Any) -> dict[str, Any]:
 def _kept(settings: "Settings") -> list["Order"]:
     from lct.config import home
     from lct.messages.execution import GetOrders
-    from lct.run import read_house
+    from lct.run.house import read_house
 
     return read_house(home(), settings).ask(GetOrders()).orders
 

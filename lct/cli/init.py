@@ -23,7 +23,7 @@ def init(json: o.Json = False) -> None:
 def _init() -> dict[str, Any]:
     from lct.cli.drive import private
     from lct.config import defaults_dir, ensure_home, home
-    from lct.run import install_id
+    from lct.run.config import install_id
 
     private()
     root = home()

@@ -9,7 +9,7 @@ from lct.cli.output import print_facts, print_rows, write_csv
 from lct.errors import Refused
 
 if TYPE_CHECKING:
-    from lct.run import House
+    from lct.run.house import House
 
 app = typer.Typer(name="portfolio", no_args_is_help=True, add_completion=False)
 
@@ -122,8 +122,8 @@ def reset(
     """
     from lct.cli.settings import configured
     from lct.config import home
-    from lct.run import journal_folder
-    from lct.run import reset as put_aside
+    from lct.run.config import journal_folder
+    from lct.run.house import reset as put_aside
 
     house = configured(config, account).house
     name = journal_folder(home(), house).name
@@ -136,6 +136,6 @@ def _house(config: "o.ConfigDir", account: "o.Account") -> "House":
     """Return the house of the home as of its last commit."""
     from lct.cli.settings import configured
     from lct.config import home
-    from lct.run import read_house
+    from lct.run.house import read_house
 
     return read_house(home(), configured(config, account))

@@ -13,7 +13,7 @@ from lct.cli.output import Manners, print_facts, progress, say
 if TYPE_CHECKING:
     from lct.cli.drive import Came
     from lct.cli.settings import Market, Money
-    from lct.run import Settings
+    from lct.run.house import Settings
 
 app = typer.Typer(add_completion=False)
 
@@ -73,7 +73,7 @@ def _settings(
 
     from lct.cli.settings import Market, Money, config_dir, configured, strategies_of, traded
     from lct.config import defaults_dir, home
-    from lct.run import kept_house
+    from lct.run.config import kept_house
 
     settings = configured(config, account)
     kept = kept_house(home(), settings.house)
@@ -92,7 +92,7 @@ def _run(settings: "Settings", cycles: int | None, manners: Manners, came: "Came
     from lct.cli.drive import drive, journal_file, private, say_refused, summary
     from lct.config import ensure_home, home
     from lct.messages.market_data import GetDataQuality
-    from lct.run import open_house
+    from lct.run.house import open_house
 
     private()
     ensure_home(home())
@@ -120,7 +120,7 @@ def _run(settings: "Settings", cycles: int | None, manners: Manners, came: "Came
 def _log(home: Path, settings: "Settings") -> Iterator[Any]:
     """Keep the log of a house in log/house.log of its home."""
     from lct import log
-    from lct.run import journal_folder
+    from lct.run.config import journal_folder
 
     with (home / "log" / "house.log").open("a", encoding="utf-8", buffering=1) as file:
         log.configure("house", json=True, file=file)

@@ -13,7 +13,8 @@ from lct.domain.bars import timeframe_ns
 from lct.domain.money import money_hook
 from lct.errors import ConfigError, NotFound, nearest
 from lct.formats import files
-from lct.run import HouseConfig, Settings, load_settings
+from lct.run.config import HouseConfig
+from lct.run.house import Settings, load_settings
 
 DAY_NS = 86_400_000_000_000
 MINUTE_NS = 60_000_000_000

@@ -15,7 +15,7 @@ from lct.domain.tape import Tape
 from lct.errors import DataError
 from lct.messages.portfolio import GetProfit, GetTrades, Profit
 from lct.ports.feed import Feed
-from lct.run import House, Settings, rehearse
+from lct.run.house import House, Settings, rehearse
 
 
 class Manifest(msgspec.Struct, frozen=True):

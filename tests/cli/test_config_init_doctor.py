@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from lct.config import defaults_dir, document
-from lct.run import Settings, load_settings
+from lct.run.house import Settings, load_settings
 
 SECTIONS = {field.name: field.type for field in msgspec.structs.fields(Settings)}
 

@@ -22,7 +22,8 @@ from lct.messages.market_data import BarsClosed
 from lct.messages.portfolio import GetBalances, GetPositions, GetProfit, GetTrades
 from lct.messages.trading_engine import GetTradingStatus
 from lct.ports.strategy import Strategy, StrategyConfig
-from lct.run import HouseConfig, Parts, Settings, assemble
+from lct.run.config import HouseConfig
+from lct.run.house import Parts, Settings, assemble
 from lct.store.journal import DigestJournal
 from plugins.strategies.ema_cross import EmaCross
 from plugins.strategies.mean_reversion import MeanReversion

@@ -14,7 +14,8 @@ from lct.domain.tape import Tape
 from lct.messages.portfolio import GetProfit, GetTrades
 from lct.ports.feed import Feed
 from lct.ports.strategy import Strategy, StrategyConfig
-from lct.run import HouseConfig, Parts, Settings, assemble
+from lct.run.config import HouseConfig
+from lct.run.house import Parts, Settings, assemble
 from lct.store.sqlite import SqliteJournal
 
 BARS = 3_000

@@ -34,7 +34,8 @@ from lct.messages.market_data import GetDataQuality
 from lct.messages.portfolio import GetBalances, GetPositions, GetProfit, GetTrades
 from lct.messages.trading_engine import GetTradingStatus
 from lct.ports.feed import Feed
-from lct.run import House, HouseConfig, Parts, Settings, assemble
+from lct.run.config import HouseConfig
+from lct.run.house import House, Parts, Settings, assemble
 from lct.store.journal import Journal, MemoryJournal, verify
 from lct.store.sqlite import SqliteJournal
 from plugins.exchanges._paper_books import PaperBooks

@@ -18,7 +18,8 @@ from lct.domain.tape import Tape
 from lct.messages.execution import Filled
 from lct.messages.portfolio import GetBalances, GetProfit
 from lct.ports.feed import Feed
-from lct.run import HouseConfig, Settings, rehearse
+from lct.run.config import HouseConfig
+from lct.run.house import Settings, rehearse
 from lct.store.journal import DigestJournal
 from plugins.feeds.replay import Replay
 from plugins.feeds.synthetic import Synthetic

@@ -1,15 +1,12 @@
-"""The composition root: the only place where concrete parts meet, and where a mode is chosen, as a choice of parts."""
+"""A house in one process: its parts put together in replayed time, to trade, to read or to rehearse."""
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
-from msgspec import Meta
 
 from daemons.execution import Config as ExecutionConfig
 from daemons.execution import Execution, Identity
@@ -24,10 +21,9 @@ from lct import catalog
 from lct.bus.local import LocalBus
 from lct.config import convert, load
 from lct.domain.instruments import Instrument
-from lct.domain.matching import Costs
-from lct.domain.money import ONE, Money, money_hook, use_money_context
+from lct.domain.money import ONE, money_hook, use_money_context
 from lct.domain.tape import Tape
-from lct.errors import ConfigError, JournalError, NotFound, Refused, nearest
+from lct.errors import ConfigError, NotFound, Refused, nearest
 from lct.messages.base import Event, Request
 from lct.messages.execution import GetOrders
 from lct.messages.portfolio import GetPositions
@@ -35,28 +31,11 @@ from lct.ports.exchange import Exchange
 from lct.ports.feed import Feed
 from lct.ports.strategy import Strategy
 from lct.ports.tape import TapePort
+from lct.run.config import HouseConfig, install_id, journal_folder, keep_or_compare, read_kept
 from lct.store.journal import DigestJournal, Journal
 from lct.store.sqlite import ReadJournal, SqliteJournal, lock_of
 
 ReplyT = TypeVar("ReplyT", bound=Event)
-
-FOLDER = r"^[a-z0-9][a-z0-9_]{0,31}\Z"
-"""What may become part of a folder's name; no `-`, which joins several to one."""
-
-
-class HouseConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the house trades, where its bars come from, and with how much paper money."""
-
-    mode: Annotated[Literal["paper", "live"], Meta(description="paper, or live (which this version refuses)")] = "paper"
-    venue: Annotated[str, Meta(pattern=FOLDER, description="name of the venue in journals and order ids")] = "paper"
-    account: Annotated[str, Meta(pattern=FOLDER, description="name of the account in journals and order ids")] = "main"
-    feed: Annotated[str, Meta(description="feed plugin: synthetic or replay")] = "synthetic"
-    exchange: Annotated[str, Meta(description="exchange plugin")] = "paper"
-    timeframe: Annotated[str, Meta(description="bars that the house trades on")] = "1m"
-    symbols: Annotated[tuple[str, ...], Meta(description="universe; none means all that the feed has")] = ()
-    cash: Annotated[Money, Meta(description="paper money at the start, in quote", extra={"gt": 0})] = Decimal(10_000)
-    costs: Annotated[Costs, Meta(description="what trading costs at the paper venue")] = Costs()
-    feeds: Annotated[dict[str, dict[str, Any]], Meta(description="one table per feed plugin")] = {}
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -196,28 +175,6 @@ def assemble(parts: Parts) -> House:
 # -- homes: houses that are there tomorrow -------------------------------------------------------------------------
 
 
-def journal_folder(home: Path, house: HouseConfig) -> Path:
-    """Return the folder of the journals of one (mode, venue, account)."""
-    return home / "journal" / f"{house.mode}-{house.venue}-{house.account}"
-
-
-def kept_house(home: Path, house: HouseConfig) -> HouseConfig | None:
-    """Return what the house of this (mode, venue, account) was first started with, None where it never was."""
-    path = journal_folder(home, house) / "house.json"
-    return _kept(path) if path.exists() else None
-
-
-def install_id(home: Path) -> str:
-    """Return the random 128 bits that tell this installation's orders from all others', made on first use."""
-    path = home / "install_id"
-    if not path.exists():
-        fresh = path.with_suffix(".new")
-        fresh.write_text(os.urandom(16).hex())
-        fresh.chmod(0o600)
-        fresh.replace(path)
-    return path.read_text().strip()
-
-
 def open_house(home: Path, settings: Settings) -> House:
     """Open the house of a home to trade: its journal and paper account on disk, alone.
 
@@ -230,7 +187,7 @@ def open_house(home: Path, settings: Settings) -> House:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     journal = SqliteJournal(folder / "house.db", synchronous="NORMAL")
     try:
-        _keep_or_compare(folder / "house.json", settings.house)
+        keep_or_compare(folder / "house.json", settings.house)
         house = assemble(Parts(made, chosen, settings, journal, folder, install_id(home)))
         _refuse_orphans(house, settings)
         return house
@@ -274,7 +231,7 @@ def read_house(home: Path, settings: Settings) -> House:
     folder = journal_folder(home, settings.house)
     if not (folder / "house.json").exists():
         raise NotFound(f"nothing has run yet in {folder}; `lct run --cycles 100` does")
-    kept = _kept(folder / "house.json")
+    kept = read_kept(folder / "house.json")
     settings = msgspec.structs.replace(settings, house=kept)
     journal = ReadJournal(folder / "house.db")
     return assemble(Parts(feed(kept), _strategies(settings), settings, journal, None, install_id(home)))
@@ -293,26 +250,3 @@ def rehearse(settings: Settings, made: Feed) -> tuple[House, DigestJournal]:
 
 def _strategies(settings: Settings) -> list[Strategy]:
     return strategies(settings.strategy_engine.strategies, settings.strategy_engine.parameters)
-
-
-def _kept(path: Path) -> HouseConfig:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=HouseConfig, dec_hook=money_hook)
-    except ValueError as error:
-        raise JournalError(f"{path} cannot be read ({error}); restore a backup, or move its folder away") from None
-
-
-def _keep_or_compare(path: Path, house: HouseConfig) -> None:
-    """Keep what the house was first started with, or refuse to go on with something else."""
-    if not path.exists():
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(house))
-        fresh.replace(path)
-        return
-    kept = _kept(path)
-    differing = [name for name in HouseConfig.__struct_fields__ if getattr(kept, name) != getattr(house, name)]
-    if differing:
-        raise Refused(
-            f"{path.parent.name} was started with another {', '.join(differing)}. Use the same, another --account, "
-            "or `lct portfolio reset` to begin anew."
-        )
