@@ -33,7 +33,13 @@ class Event(Message, frozen=True, gc=False):
 
 
 class Request(Message, Generic[ReplyT], frozen=True, gc=False, forbid_unknown_fields=True):
-    """Something asked of the daemon that owns the type, in the imperative; its reply type is in the brackets."""
+    """Something asked of the daemon that owns the type, in the imperative; its reply type is in the brackets.
+
+    `changes` requests change what the house does: in replayed time they wait for their turn in a round, and the gateway
+    asks for more than the right to read. The others are answered at once, between two rounds.
+    """
+
+    changes: ClassVar[bool] = False
 
 
 class Command(Message, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -43,8 +49,9 @@ class Command(Message, frozen=True, gc=False, forbid_unknown_fields=True):
 class Envelope(msgspec.Struct, frozen=True):
     """What travels around a message: who said it, in which life, where in which stream, and why.
 
-    `seq` counts the stream (source, instance, epoch, type); `causation` is the id of the message that made the source
-    say this one, `correlation` the id of the first in that chain. `expires_ns` is for requests.
+    `seq` counts the stream (source, instance, epoch, type) from 1; `journal_seq` is that of a durable event in the
+    journal of its source. `causation` is the id of the message that made the source say this one (for a reply: of the
+    request), `correlation` the id of the first in that chain. `expires_ns` is for requests.
     """
 
     id: str
@@ -58,7 +65,104 @@ class Envelope(msgspec.Struct, frozen=True):
     correlation: str | None = None
     causation: str | None = None
     expires_ns: int | None = None
+    journal_seq: int | None = None
     version: int = SCHEMA_VERSION
+
+
+class Heartbeat(Event, frozen=True, tag="house.heartbeat"):
+    """A daemon lives; told every second of the wall clock, in replayed time too.
+
+    `streams` holds the last `seq` of each stream of its (by tag), so that a lost last message is noticed; `heard` and
+    `said` count messages of this life, `latency_ms` the times from hearing to having committed, by upper bound of the
+    bucket. `last_ns` says when (wall clock) something of a kind last happened: "cycle", "bar", "order", ...
+    """
+
+    daemon: str
+    instance: int
+    epoch: int
+    pid: int
+    ready: bool
+    time_ns: int
+    md_seq: int = 0
+    journal_seq: int = 0
+    heard: int = 0
+    said: int = 0
+    malformed: int = 0
+    streams: dict[str, int] = {}
+    latency_ms: dict[str, int] = {}
+    last_ns: dict[str, int] = {}
+    reasons: tuple[str, ...] = ()
+
+
+class Ready(Event, frozen=True, tag="house.ready"):
+    """A daemon has recovered and goes on; a house whose members differ in these should not trade."""
+
+    daemon: str
+    instance: int
+    epoch: int
+    version: str
+    schema: int
+    config: str
+
+
+class Health(Event, frozen=True, tag="house.health"):
+    """How one daemon is, as it says itself: its last heartbeat."""
+
+    heartbeat: Heartbeat
+
+
+class GetHealth(Request[Health], frozen=True, tag="house.get_health"):
+    """How are you? Any daemon answers."""
+
+
+class RequestRefused(Event, frozen=True, tag="house.request_refused"):
+    """The reply to a request that is not carried out: unreadable, expired, not for this daemon, or against a rule."""
+
+    reason: str
+
+
+class Told(Event, frozen=True, tag="house.told"):
+    """Envelopes (encoded), oldest first; `complete` is false where the speaker no longer has all that was asked for.
+
+    `upto` is the position (seq or journal_seq) up to which nothing is missing now.
+    """
+
+    envelopes: list[bytes]
+    upto: int
+    complete: bool = True
+
+
+class GetLast(Request[Told], frozen=True, tag="house.get_last"):
+    """What did you say last of each of these types (by tag)? For who comes late: the snapshot before following."""
+
+    tags: tuple[str, ...]
+
+
+class FromSeq(Request[Told], frozen=True, tag="house.from_seq"):
+    """What did you say of this stream after number `after`? For a gap in a stream that is not durable."""
+
+    tag_asked: str
+    epoch: int
+    after: int
+    limit: int = 256
+
+
+class FromJournal(Request[Told], frozen=True, tag="house.from_journal"):
+    """Which durable events of these types have you after `after` (a journal_seq)? For facts: exactly once, in order."""
+
+    tags: tuple[str, ...]
+    after: int
+    limit: int = 256
+
+
+class Stopping(Event, frozen=True, tag="house.stopping"):
+    """The daemon ends after this."""
+
+
+class Stop(Request[Stopping], frozen=True, tag="house.stop"):
+    """End now, in order; a supervisor that wants the daemon starts it again."""
+
+    changes: ClassVar[bool] = True
 
 
 def tag_of(kind: type[Message]) -> str:
