@@ -51,7 +51,8 @@ class Cursor(msgspec.Struct, frozen=True):
 
     `md_seq` is that of the last bars delivered, `ports` the number of results heard from each port, `outbox` all that
     was said in the round `round` and is not delivered yet, `errands` its commands: whether they were carried out is not
-    known, so the next life repeats them first, in this order.
+    known, so the next life repeats them first, in this order. `heard` says up to which `journal_seq` the facts of each
+    speaker were heard for good; rounds need it not, for there the round says it.
     """
 
     epoch: int = 0
@@ -61,6 +62,7 @@ class Cursor(msgspec.Struct, frozen=True):
     ports: dict[str, int] = {}
     outbox: tuple[Word, ...] = ()
     errands: tuple[Errand, ...] = ()
+    heard: dict[str, int] = {}
 
 
 class Fact(NamedTuple):

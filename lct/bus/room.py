@@ -1,0 +1,190 @@
+"""A room: one daemon with its journal and ports; hears a batch, decides, applies, commits, and only then carries out."""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, cast
+
+import msgspec
+
+from lct.bus.points import reached
+from lct.bus.seat import Heard, Seat
+from lct.daemon import Daemon, Do
+from lct.errors import JournalError
+from lct.messages.base import Codec, Command, Event, Message, Request, encode, tag_of
+from lct.messages.market_data import BarsClosed
+from lct.ports.base import TimedPort
+from lct.store.journal import Cursor, Errand, Fact, Journal, Word
+
+CHECKPOINT_ROUNDS = 1_000
+"""A daemon with nothing to commit commits where it stands now and then, so that a restart hears little again."""
+
+
+class Room:
+    """Runs one daemon for a bus that delivers words to it, by rounds or as they arrive.
+
+    Between two turns everything that was said before is durable, and everything commanded has been carried out.
+    """
+
+    def __init__(self, daemon: Daemon, ports: Iterable[TimedPort], journal: Journal) -> None:
+        """Take finished parts; `recover` and `begin` must come before the first turn."""
+        self.seat = Seat(daemon, list(ports))
+        self.daemon = daemon
+        self.name = daemon.name
+        self.journal = journal
+        self.ports = {port.role: port for port in self.seat.ports}
+        assert len(self.ports) == len(self.seat.ports), "two ports share a role"
+        self.epoch = 0
+        self.round = self.now_ns = self.md_seq = self.journal_seq = 0
+        self.committed_round = 0
+        self.outbox: tuple[Heard, ...] = ()
+        self.pending: tuple[Word, ...] = ()
+        """What the cursor keeps beside the outbox: requests whose reply has not come yet (live time only)."""
+        self.heard: dict[str, int] = {}
+        """Up to which `journal_seq` the facts of each speaker were heard for good (live time only)."""
+
+    # -- recovery -----------------------------------------------------------------------------------------------
+
+    def recover(self) -> None:
+        """Apply the journal, let the ports resume, carry out again what was under way, and commit the new epoch."""
+        cursor, codec = self.journal.cursor(), own_codec()
+        for row in self.journal.rows():
+            if row.daemon != self.name:
+                raise JournalError(f"the journal of {self.name} has rows of {row.daemon}")
+            self.daemon.apply(cast(Event, recorded(codec, row.body)))
+            self.journal_seq = row.journal_seq
+        self.epoch = cursor.epoch + 1
+        self.round = self.committed_round = cursor.round
+        self.now_ns, self.md_seq, self.heard = cursor.now_ns, cursor.md_seq, dict(cursor.heard)
+        self.outbox = tuple(
+            Heard(w.speaker, w.n, recorded(codec, w.body), w.destination, w.answers) for w in cursor.outbox
+        )
+        for name, port in self.ports.items():
+            port.resume(cursor.ports.get(name, 0))
+            first = self.daemon.rehears_since(port.given) + 1
+            for event in port.heard_again(first, port.given) if port.given else ():
+                self.seat.replies_of(event, self.now_ns)
+        self._carry_out([Do(e.port, cast(Command, recorded(codec, e.body))) for e in cursor.errands])
+        self.journal.commit([], self._cursor(self.outbox, ()))
+
+    def hear_again(self, message: Message, now_ns: int) -> None:
+        """Let the daemon hear something it heard for good in an earlier life, to rebuild what is not durable."""
+        if type(message) is BarsClosed:
+            self.md_seq = max(self.md_seq, message.md_seq)
+        if type(message) in self.daemon.rehears:
+            self.seat.replies_of(message, now_ns)
+
+    def begin(self) -> list[Heard]:
+        """Let a fresh life say and do what it must; return its words."""
+        self.seat.begin(self.now_ns, self.round)
+        words, self.seat.words = self.seat.words, []
+        for word in words:
+            word.n += len(self.outbox)
+        if self.seat.durable or self.seat.commands:
+            self._commit([*self.outbox, *words])
+        return words
+
+    # -- a turn -------------------------------------------------------------------------------------------------
+
+    def turn(self, words: Sequence[Heard], now_ns: int, round_: int, *, checkpoint: bool = True) -> list[Heard]:
+        """Hear words, then the due results of the ports and the due timers; return what was said, committed.
+
+        `round_` grows by each turn. With `checkpoint` a turn long after the last commit is committed in any case.
+        """
+        self._hear(words, now_ns, round_)
+        reached("heard")
+        said, self.seat.words = self.seat.words, []
+        is_stale = checkpoint and round_ - self.committed_round >= CHECKPOINT_ROUNDS and not self.seat.waiting
+        if self.seat.durable or self.seat.commands or is_stale:
+            self._commit(said)
+        return said
+
+    def turn_again(self, words: Sequence[Heard], now_ns: int, round_: int) -> None:
+        """Live through a turn of an earlier life that committed nothing; what it said is with the others already."""
+        self._hear(words, now_ns, round_)
+        seat = self.seat
+        assert not seat.durable, f"{self.name} now decides {seat.durable[0].type} in round {round_}, where it did not"
+        assert not seat.commands, f"{self.name} now commands {seat.commands[0]} in round {round_}, where it did not"
+        seat.words = []
+
+    def due_ns(self) -> int:
+        """Return when the next port result, timer or deadline of this daemon is due."""
+        return self.seat.look()
+
+    def _hear(self, words: Sequence[Heard], now_ns: int, round_: int) -> None:
+        assert round_ >= self.round, f"{self.name}: round {round_} after round {self.round}"
+        self.round, self.now_ns = round_, now_ns
+        seat = self.seat
+        for word in words:
+            handler = self._handler(word, round_)
+            if handler is not None:
+                seat.inbox.append((handler, word))
+                if type(word.message) is BarsClosed:
+                    self.md_seq = word.message.md_seq
+        seat.is_due = seat.look() <= now_ns
+        seat.hear(now_ns, round_)
+
+    def _handler(self, word: Heard, round_: int) -> Callable[[Any, int], Any] | None:
+        """Return what hears a word: an answer to a request, a handler that waits for this reply, or `@on`."""
+        message, seat = word.message, self.seat
+        if isinstance(message, Request):
+            assert type(message) in seat.answerers, f"{self.name} does not answer {tag_of(type(message))}"
+            return partial(seat.answer, word, round_)
+        if word.answers is not None and word.answers in seat.waiting:
+            return partial(seat.reply_came, word, round_)
+        return seat.hearers.get(type(message))  # type: ignore[arg-type]
+
+    # -- what lasts ---------------------------------------------------------------------------------------------
+
+    def _commit(self, said: Sequence[Heard]) -> None:
+        """Make durable events, cursor and outbox durable; only then carry out the commands."""
+        facts: list[Fact] = self.seat.durable
+        commands: list[Do] = self.seat.commands
+        self.seat.durable, self.seat.commands = [], []
+        self.outbox = tuple(said)
+        self.journal.commit(facts, self._cursor(said, commands))
+        self.journal_seq += len(facts)
+        self.committed_round = self.round
+        reached("committed")
+        self._carry_out(commands)
+        reached("carried_out")
+
+    def _carry_out(self, commands: Iterable[Do]) -> None:
+        for port, command in commands:
+            self.ports[port].do(command, self.now_ns)
+
+    def _cursor(self, said: Iterable[Heard], commands: Iterable[Do]) -> Cursor:
+        outbox = tuple(Word(w.speaker, w.n, msgspec.Raw(encode(w.message)), w.to, w.answers) for w in said)
+        errands = tuple(Errand(port, msgspec.Raw(encode(command))) for port, command in commands)
+        given = {name: port.given for name, port in self.ports.items()}
+        return Cursor(
+            self.epoch,
+            self.round,
+            self.now_ns,
+            self.md_seq,
+            given,
+            (*outbox, *self.pending),
+            errands,
+            dict(self.heard),
+        )
+
+
+def own_codec() -> Codec:
+    """Return what reads everything that this house may have written itself."""
+    return Codec(tuple(kind for kind in all_kinds(Message) if "." in tag_of(kind)), is_ours=True)
+
+
+def recorded(codec: Codec, body: bytes | msgspec.Raw) -> Message:
+    """Decode what this house wrote once; the hash chain says that it did."""
+    try:
+        return codec.decode(body)
+    except ValueError as error:
+        msg = f"the journal holds a message that this lct cannot read: {error}"
+        raise JournalError(msg) from error
+
+
+def all_kinds(root: type[Message]) -> list[type[Message]]:
+    """Return all message types that are known in this process."""
+    found: list[type[Message]] = []
+    for kind in root.__subclasses__():
+        found += [kind, *all_kinds(kind)]
+    return found
