@@ -114,7 +114,8 @@ def _unexpected(error: Exception) -> str:
 
 
 def _tell(text: str, *, debug: bool) -> None:
-    from lct.cli.output import LINE_WIDTH, clean
+    from lct.cli.output import LINE_WIDTH
+    from lct.domain.text import clean
 
     if debug:
         traceback.print_exc()  # the standard one: it shows no local variables, which may hold keys

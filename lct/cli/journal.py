@@ -6,7 +6,8 @@ from typing import Annotated
 import typer
 
 from lct.cli import options as o
-from lct.cli.output import NAME_WIDTH, clean, print_json_lines, print_rows
+from lct.cli.output import NAME_WIDTH, print_json_lines, print_rows
+from lct.domain.text import clean
 
 app = typer.Typer(name="journal", no_args_is_help=True, add_completion=False)
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,16 +10,14 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-CELL_WIDTH = 400
+from lct.domain.text import clean
+
 NAME_WIDTH = 60
 BODY_WIDTH = 120
 LINE_WIDTH = 2_000
-MARKS_MAX = 2
 PIPE_WIDTH = 10_000
 MONEY_DIGITS = 10
 """Digits of money in a table; `--json` and CSV have them all."""
-DROPPED = {"Cc", "Cf", "Cn", "Co", "Cs"}
-SPACES = {"Zl", "Zp", "Zs"}
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -29,24 +26,6 @@ class Manners:
     """How to behave on this terminal."""
 
     quiet: bool = False
-
-
-def clean(text: str, width: int = CELL_WIDTH) -> str:
-    """Return foreign text as a terminal may see it: NFKC, no control, format or private characters, cut to `width`.
-
-    That leaves no escape sequence, no link, no turned text direction and nothing invisible.
-    """
-    kept: list[str] = []
-    marks = 0
-    for letter in unicodedata.normalize("NFKC", text[: 4 * width].replace("\n", " ")):
-        kind = unicodedata.category(letter)
-        marks = marks + 1 if kind in {"Mn", "Me"} else 0
-        if kind in SPACES:
-            kept.append(" ")
-        elif kind not in DROPPED and marks <= MARKS_MAX:
-            kept.append(letter)
-    cut = "".join(kept)
-    return cut if len(cut) <= width else f"{cut[: width - 1]}…"
 
 
 def say(text: str, manners: Manners) -> None:

@@ -11,7 +11,8 @@ import pytest
 import typer
 
 from lct.cli import global_options_first, verbs
-from lct.cli.output import clean, write_csv
+from lct.cli.output import write_csv
+from lct.domain.text import clean
 
 HEAVY = ("ccxt", "pandas", "textual", "talib", "pyarrow", "zmq", "sqlite_utils", "structlog")
 HEAVIER_THAN_HELP = (*HEAVY, "numpy", "msgspec", "lct.run", "lct.config")
