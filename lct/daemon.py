@@ -81,6 +81,9 @@ class Daemon:
     durable: ClassVar[bool] = False
     rehears: ClassVar[tuple[type[Event], ...]] = ()
     """Event types that are heard again after a restart, outputs dropped, to rebuild state that is not durable."""
+    on_wall_clock: ClassVar[bool] = False
+    """Whether it hears and is timed by the wall clock also where the house is replayed: it watches processes, not
+    markets."""
 
     def apply(self, event: Event) -> None:
         """Change durable state by one durable event of this daemon; pure, and the same live and in recovery."""
