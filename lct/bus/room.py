@@ -1,4 +1,4 @@
-"""A room: one daemon with its journal and ports; hears a batch, decides, applies, commits, and only then carries out."""
+"""A room: one daemon with its journal and ports: hears a batch, decides, applies, commits, then carries out."""
 
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -7,7 +7,7 @@ from typing import Any, cast
 import msgspec
 
 from lct.bus.points import reached
-from lct.bus.seat import Heard, Seat
+from lct.bus.seat import NEVER_NS, Heard, Seat
 from lct.daemon import Daemon, Do
 from lct.errors import JournalError
 from lct.messages.base import Codec, Command, Event, Message, Request, encode, tag_of
@@ -36,6 +36,8 @@ class Room:
         self.epoch = 0
         self.round = self.now_ns = self.md_seq = self.journal_seq = 0
         self.committed_round = 0
+        self.since = 0
+        """After which `md_seq` the next life would have to hear bars again."""
         self.outbox: tuple[Heard, ...] = ()
         self.pending: tuple[Word, ...] = ()
         """What the cursor keeps beside the outbox: requests whose reply has not come yet (live time only)."""
@@ -64,6 +66,7 @@ class Room:
             for event in port.heard_again(first, port.given) if port.given else ():
                 self.seat.replies_of(event, self.now_ns)
         self._carry_out([Do(e.port, cast(Command, recorded(codec, e.body))) for e in cursor.errands])
+        self.since = self._since()
         self.journal.commit([], self._cursor(self.outbox, ()))
 
     def hear_again(self, message: Message, now_ns: int) -> None:
@@ -99,7 +102,7 @@ class Room:
         return said
 
     def turn_again(self, words: Sequence[Heard], now_ns: int, round_: int) -> None:
-        """Live through a turn of an earlier life that committed nothing; what it said is with the others already."""
+        """Live through a turn of an earlier life that committed nothing; what it said the others have heard."""
         self._hear(words, now_ns, round_)
         seat = self.seat
         assert not seat.durable, f"{self.name} now decides {seat.durable[0].type} in round {round_}, where it did not"
@@ -144,6 +147,7 @@ class Room:
         self.journal.commit(facts, self._cursor(said, commands))
         self.journal_seq += len(facts)
         self.committed_round = self.round
+        self.since = self._since()
         reached("committed")
         self._carry_out(commands)
         reached("carried_out")
@@ -151,6 +155,9 @@ class Room:
     def _carry_out(self, commands: Iterable[Do]) -> None:
         for port, command in commands:
             self.ports[port].do(command, self.now_ns)
+
+    def _since(self) -> int:
+        return self.daemon.rehears_since(self.md_seq) if self.daemon.rehears else NEVER_NS
 
     def _cursor(self, said: Iterable[Heard], commands: Iterable[Do]) -> Cursor:
         outbox = tuple(Word(w.speaker, w.n, msgspec.Raw(encode(w.message)), w.to, w.answers) for w in said)
