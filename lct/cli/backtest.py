@@ -76,7 +76,7 @@ def _timed(settings: "Settings", manners: Manners, came: "Came") -> "Result":
     from lct.cli.drive import say_refused
     from lct.clock import NS_PER_SECOND, monotonic_ns
     from lct.research.backtest import backtest as measured
-    from lct.run.house import feed, strategies
+    from lct.run.members import feed, strategies
 
     strategies(settings.strategy_engine.strategies, settings.strategy_engine.parameters)  # a wrong name, before bars
     made = feed(settings.house)

@@ -10,7 +10,8 @@ import msgspec
 from lct.config import PLAIN, findings
 from lct.domain.money import money_hook
 from lct.errors import LctError, NotFound, nearest
-from lct.run.house import Settings, feed, load_settings, strategies
+from lct.run.house import Settings, load_settings
+from lct.run.members import feed, strategies
 
 
 def effective(folder: Path, section: str | None) -> list[dict[str, Any]]:

@@ -1,37 +1,31 @@
 """A house in one process: its parts put together in replayed time, to trade, to read or to rehearse."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 
 from daemons.execution import Config as ExecutionConfig
-from daemons.execution import Execution, Identity
 from daemons.market_data import MarketData
 from daemons.portfolio import Config as PortfolioConfig
-from daemons.portfolio import Portfolio
 from daemons.strategy_engine import Config as StrategyEngineConfig
-from daemons.strategy_engine import StrategyEngine
 from daemons.trading_engine import Config as TradingEngineConfig
-from daemons.trading_engine import TradingEngine
-from lct import catalog
 from lct.bus.local import LocalBus
-from lct.config import convert, load
+from lct.config import load
 from lct.domain.instruments import Instrument
-from lct.domain.money import ONE, money_hook, use_money_context
+from lct.domain.money import money_hook, use_money_context
 from lct.domain.tape import Tape
-from lct.errors import ConfigError, NotFound, Refused, nearest
+from lct.errors import ConfigError, NotFound, Refused
 from lct.messages.base import Event, Request
 from lct.messages.execution import GetOrders
 from lct.messages.portfolio import GetPositions
 from lct.ports.exchange import Exchange
 from lct.ports.feed import Feed
 from lct.ports.strategy import Strategy
-from lct.ports.tape import TapePort
 from lct.run.config import HouseConfig, install_id, journal_folder, keep_or_compare, read_kept
+from lct.run.members import TRADING, Site, build, checked_venue, feed, strategies
 from lct.store.journal import DigestJournal, Journal
 from lct.store.sqlite import ReadJournal, SqliteJournal, lock_of
 
@@ -59,34 +53,6 @@ def load_settings(folder: Path) -> Settings:
             raise ConfigError(f"{path}: no part of the house reads this; it has {', '.join(sorted(kinds))}")
     paths = {name: folder / f"{name}.toml" for name in kinds}
     return Settings(**{name: load(path, kinds[name], money_hook) for name, path in paths.items() if path.exists()})
-
-
-def plugin(group: str, name: str, values: dict[str, Any], where: str, **extra: Any) -> Any:
-    """Load one plugin with its own Config made from a table; ConfigError names `where` the table stands."""
-    kind = catalog.load(group, name)
-    config = convert(values, kind.Config, money_hook, where)
-    return kind(config, **extra)
-
-
-def strategies(names: Sequence[str], parameters: dict[str, dict[str, Any]]) -> list[Strategy]:
-    """Load strategies by name with their parameters; raises NotFound or ConfigError."""
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ConfigError(f"strategy_engine.toml: {', '.join(twice)} is listed twice")
-    known = catalog.names("strategies")
-    for name in parameters:
-        if name not in known:
-            raise ConfigError(f"strategy_engine.toml: parameters of no strategy: {name!r}; {nearest(name, known)}")
-    return [plugin("strategies", name, parameters.get(name, {}), f"strategy_engine.toml, {name}") for name in names]
-
-
-def feed(settings: HouseConfig) -> Feed:
-    """Load the feed that the house is configured for."""
-    values = dict(settings.feeds.get(settings.feed, {}))
-    values.setdefault("timeframe", settings.timeframe)
-    values.setdefault("symbols", settings.symbols)
-    made: Feed = plugin("feeds", settings.feed, values, f"house.toml, feeds.{settings.feed}")
-    return made
 
 
 @dataclass(frozen=True)
@@ -121,55 +87,29 @@ class House:
         return self.bus.ask(request)
 
 
-def checked_venue(house: HouseConfig, made: Feed) -> type[Exchange]:
-    """Return the venue's class, or refuse what cannot be put together, before anything is written."""
-    if house.mode == "live":
-        raise Refused("house.toml says mode = live, but this version trades paper money only; set mode = paper")
-    instruments = made.instruments()
-    quotes = sorted({i.quote for i in instruments})
-    if len(quotes) != 1:
-        raise ConfigError(f"all symbols of a house must share their quote; these have {', '.join(quotes)}")
-    if any(i.contract_size != ONE for i in instruments):
-        raise ConfigError("contracts of another size than 1 are not traded yet; leave their symbols out")
-    venue: type[Exchange] = catalog.load("exchanges", house.exchange)
-    if not venue.idempotent_forever:
-        raise Refused(
-            f"exchange {venue.name} may not be sent the same order twice, and recovery of this version repeats orders"
-        )
-    return venue
-
-
 def assemble(parts: Parts) -> House:
     """Put a house together in replayed time and let it recover; raises what its parts raise about their input."""
     use_money_context()
     settings = parts.settings
-    venue = checked_venue(settings.house, parts.feed)
-    tape, instruments = parts.feed.tape(), parts.feed.instruments()
-    costs = settings.house.costs
-    cost_rate = costs.fee_rate + costs.worsening
-    deposits = {instruments[0].quote: settings.house.cash}
-    exchange = venue.open(tape, instruments, costs, deposits, parts.folder)
-    identity = Identity(parts.install_id, settings.house.venue, settings.house.account)
-    daemons = [
-        MarketData(),
-        StrategyEngine(parts.strategies, tape.timeframe, tape),
-        TradingEngine(settings.trading_engine, instruments, cost_rate=cost_rate),
-        Execution(
-            identity,
-            instruments,
-            settings.execution.simulated,
-            cost_rate=cost_rate,
-            orders_kept=settings.execution.orders_kept,
-        ),
-        Portfolio(instruments, settings.portfolio),
-    ]
-    bus = LocalBus(daemons, [TapePort(tape, parts.feed.refused()), exchange], parts.journal)
+    checked_venue(settings.house, parts.feed)
+    site = Site(
+        settings.house,
+        parts.feed,
+        parts.folder,
+        parts.install_id,
+        config=lambda name, _kind: getattr(settings, name),
+        strategies=lambda _config: parts.strategies,
+    )
+    members = [build(name, site) for name in TRADING]
+    ports = [port for _, owned in members for port in owned]
+    exchange = next(port for port in ports if isinstance(port, Exchange))
+    bus = LocalBus([daemon for daemon, _ in members], ports, parts.journal)
     try:
         bus.recover()
     except BaseException:
         exchange.close()
         raise
-    return House(bus, tape, instruments, exchange)
+    return House(bus, site.tape, site.instruments, exchange)
 
 
 # -- homes: houses that are there tomorrow -------------------------------------------------------------------------
