@@ -2,6 +2,7 @@
 
     LctError                 something a person can act on: what happened, what to do
     +-- ConfigError          a file or a flag is wrong              exit 2
+    +-- NoAnswer             a daemon that does not answer          exit 3
     +-- NotFound             a name that is not there               exit 5
     +-- Refused              safety, risk or permission said no     exit 4
     +-- DataError            market data that cannot be read        exit 1
@@ -26,6 +27,12 @@ class ConfigError(LctError):
     """A configuration file or a command line value is wrong."""
 
     exit_code = 2
+
+
+class NoAnswer(LctError):
+    """A daemon is not there, or did not answer in time; whether it did what was asked is not known."""
+
+    exit_code = 3
 
 
 class NotFound(LctError):

@@ -17,6 +17,7 @@ def test_each_error_has_the_exit_code_that_is_documented():
     assert codes == {
         "LctError": 1,
         "ConfigError": 2,
+        "NoAnswer": 3,
         "Refused": 4,
         "NotFound": 5,
         "DataError": 1,

@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import chain
 from math import isfinite
 from operator import attrgetter
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 from msgspec import inspect
@@ -17,6 +17,10 @@ SCHEMA_VERSION = 1
 FRAME_BYTES_MAX = 262_144
 
 ReplyT = TypeVar("ReplyT", bound="Event")
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+"""A name in an envelope; held at the door, as are the counts, which SQLite must be able to keep."""
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Message(msgspec.Struct, frozen=True, gc=False, tag_field="tag"):
@@ -54,19 +58,19 @@ class Envelope(msgspec.Struct, frozen=True):
     request), `correlation` the id of the first in that chain. `expires_ns` is for requests.
     """
 
-    id: str
-    source: str
-    epoch: int
-    seq: int
-    time_ns: int
+    id: Name
+    source: Name
+    epoch: Count
+    seq: Count
+    time_ns: Count
     body: msgspec.Raw
-    instance: int = 0
-    destination: str | None = None
-    correlation: str | None = None
-    causation: str | None = None
-    expires_ns: int | None = None
-    journal_seq: int | None = None
-    version: int = SCHEMA_VERSION
+    instance: Count = 0
+    destination: Name | None = None
+    correlation: Name | None = None
+    causation: Name | None = None
+    expires_ns: Count | None = None
+    journal_seq: Count | None = None
+    version: Count = SCHEMA_VERSION
 
 
 class Heartbeat(Event, frozen=True, tag="house.heartbeat"):
@@ -116,9 +120,13 @@ class GetHealth(Request[Health], frozen=True, tag="house.get_health"):
 
 
 class RequestRefused(Event, frozen=True, tag="house.request_refused"):
-    """The reply to a request that is not carried out: unreadable, expired, not for this daemon, or against a rule."""
+    """The reply to a request that is not carried out: unreadable, expired, not for this daemon, or against a rule.
+
+    `is_missing` says that it names something that is not there: a symbol, a strategy.
+    """
 
     reason: str
+    is_missing: bool = False
 
 
 class Told(Event, frozen=True, tag="house.told"):
@@ -177,7 +185,9 @@ encode = _ENCODER.encode
 class Codec:
     """Decodes msgpack into exactly the message types it was made for; everything else is refused."""
 
-    def __init__(self, kinds: tuple[type[Message], ...], *, is_ours: bool = False) -> None:
+    def __init__(
+        self, kinds: tuple[type[Message], ...], *, is_ours: bool = False, bytes_max: int = FRAME_BYTES_MAX
+    ) -> None:
         """Take the types that may come in; their tags must differ.
 
         `is_ours` is for what this house wrote into its own journal: the digits of its money and the size of a frame are
@@ -189,7 +199,7 @@ class Codec:
         for kind in kinds[1:]:
             union = union | kind
         self._decoder = msgspec.msgpack.Decoder(union, dec_hook=own_money_hook if is_ours else money_hook)
-        self._bytes_max = sys.maxsize if is_ours else FRAME_BYTES_MAX
+        self._bytes_max = sys.maxsize if is_ours else bytes_max
         # msgspec takes NaN and infinity for numbers, and a limit in each type is easily forgotten in the next one
         floats = {kind: _floats_in(msgspec.inspect.type_info(kind)) for kind in kinds}
         self._floats = {kind: read for kind, read in floats.items() if read is not None}
