@@ -54,9 +54,7 @@ Build = tuple[str, int, str]
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """When a daemon counts as late and as down, and how many alerts are kept."""
 
-    http_port: Annotated[int, Meta(ge=0, le=65_535, description="loopback port of GET /health; 0 takes a free one")] = (
-        8007
-    )
+    http_port: Annotated[int, Meta(ge=0, le=65535, description="loopback port of GET /health; 0: any free one")] = 8007
     late_after_seconds: Annotated[float, Meta(gt=1, description="age of a heartbeat from which a daemon is late")] = (
         LATE_AFTER_SECONDS
     )

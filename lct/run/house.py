@@ -1,5 +1,6 @@
 """A house in one process: its parts put together in replayed time, to trade, to read or to rehearse."""
 
+import pkgutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,9 @@ from typing import TypeVar
 
 import msgspec
 
+import daemons
 from daemons.execution import Config as ExecutionConfig
-from daemons.market_data import MarketData
+from daemons.monitoring import Config as MonitoringConfig
 from daemons.portfolio import Config as PortfolioConfig
 from daemons.strategy_engine import Config as StrategyEngineConfig
 from daemons.trading_engine import Config as TradingEngineConfig
@@ -36,21 +38,25 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All configuration of a house: one struct per file of the configuration folder, each file's name the field's."""
 
     house: HouseConfig = HouseConfig()
+    market_data: MarketDataConfig = MarketDataConfig()
     strategy_engine: StrategyEngineConfig = StrategyEngineConfig()
     trading_engine: TradingEngineConfig = TradingEngineConfig()
     execution: ExecutionConfig = ExecutionConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
 
 
 def load_settings(folder: Path) -> Settings:
     """Read the files of a configuration folder; a file that is not there means its defaults.
 
-    Raises ConfigError naming file and key, also for a file that no part of the house reads.
+    That of a daemon which is not among the settings is read by that daemon alone. Raises ConfigError naming file and
+    key, also for a file that no part of the house reads.
     """
     kinds = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    known = {*kinds, *(module.name for module in pkgutil.iter_modules(daemons.__path__))}
     for path in sorted(folder.glob("*.toml")):
-        if path.stem not in kinds and path.stem != MarketData.name:
-            raise ConfigError(f"{path}: no part of the house reads this; it has {', '.join(sorted(kinds))}")
+        if path.stem not in known:
+            raise ConfigError(f"{path}: no part of the house reads this; it has {', '.join(sorted(known))}")
     paths = {name: folder / f"{name}.toml" for name in kinds}
     return Settings(**{name: load(path, kinds[name], money_hook) for name, path in paths.items() if path.exists()})
 
