@@ -24,6 +24,7 @@ class Ear:
         self._take = take
         self._drained = drained
         self._is_due = False
+        self._looks_later = False
         self._is_open = True
         self._loop = asyncio.get_running_loop()
         self._descriptor = descriptor(socket)
@@ -32,8 +33,15 @@ class Ear:
 
     def look(self) -> None:
         """See whether something waits whose signal a send has used up."""
-        if not self._is_due and events(self.socket) & zmq.POLLIN:
+        self._looks_later = False
+        if self._is_open and not self._is_due and events(self.socket) & zmq.POLLIN:
             self._again()
+
+    def look_later(self) -> None:
+        """Look once after many sends, before the loop waits again."""
+        if not self._looks_later:
+            self._looks_later = True
+            self._loop.call_soon(self.look)
 
     def close(self) -> None:
         """Hear nothing more."""

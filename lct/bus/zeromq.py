@@ -139,7 +139,7 @@ class Post:
             self.counts["oversized"] += 1
             return False
         self._told.socket.send(frame, zmq.NOBLOCK)
-        self._told.look()
+        self._told.look_later()
         return True
 
     def ask(self, to: str, envelope: Envelope) -> bool:
