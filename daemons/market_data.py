@@ -1,13 +1,50 @@
 """Market data: hears rows from a feed, refuses what cannot be a bar, and announces the bars that closed."""
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
+from typing import Annotated, NamedTuple
+
+import msgspec
+from msgspec import Meta
 
 from lct.daemon import Daemon, Saying, answers, on
-from lct.domain.bars import is_sound, timeframe_ns
-from lct.messages.base import Event
+from lct.domain.bars import DAY_NS, is_sound, timeframe_ns
+from lct.errors import nearest
+from lct.messages.base import Event, RequestRefused
 from lct.messages.feed import Rows, RowsRefused
-from lct.messages.market_data import BarsClosed, BarsRefused, DataQuality, GetDataQuality
+from lct.messages.market_data import (
+    BarsClosed,
+    BarsRefused,
+    DataQuality,
+    GetBars,
+    GetDataQuality,
+    GetSymbols,
+    GetTicker,
+    History,
+    SymbolLine,
+    Symbols,
+    Ticker,
+)
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What market_data keeps; the feed and its timeframe stand in house.toml."""
+
+    bars_kept: Annotated[
+        int, Meta(ge=1, le=100_000, description="timestamps whose bars are kept, to answer questions")
+    ] = 1_440
+    http_port: Annotated[int, Meta(ge=0, le=65535, description="loopback port of GET /health; 0: any free one")] = 8002
+
+
+class Candle(NamedTuple):
+    """One bar of one symbol."""
+
+    open_ns: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
 
 
 class MarketData(Daemon):
@@ -15,9 +52,10 @@ class MarketData(Daemon):
 
     name = "market_data"
 
-    def __init__(self) -> None:
+    def __init__(self, config: Config | None = None) -> None:
         """Start before the first row."""
         self.refused: dict[str, Counter[str]] = {}
+        self._kept: deque[BarsClosed] = deque(maxlen=(config or Config()).bars_kept)
         self._latest_open_ns = -1
         self._step_ns = 0
         self._timeframe = ""
@@ -41,7 +79,7 @@ class MarketData(Daemon):
         return self._refuse(rows, refusal)
 
     def _bars(self, rows: Rows) -> BarsClosed:
-        return BarsClosed(
+        bars = BarsClosed(
             rows.number,
             rows.open_ns + self._step_ns,
             rows.open_ns,
@@ -53,6 +91,8 @@ class MarketData(Daemon):
             rows.close,
             rows.volume,
         )
+        self._kept.append(bars)
+        return bars
 
     def _refuse(self, rows: Rows, reason: str) -> Iterator[Event]:
         """Count what is refused, and announce the sound rows of a timestamp whose time is sound."""
@@ -79,3 +119,68 @@ class MarketData(Daemon):
     def report(self, request: GetDataQuality, now_ns: int) -> DataQuality:
         """Tell what was refused, by symbol and reason."""
         return DataQuality({symbol: dict(counts) for symbol, counts in sorted(self.refused.items())})
+
+    def rehears_since(self, md_seq: int) -> int:
+        """Need the rows that are kept, the last at least: or a new life would take a time that was there already."""
+        return max(0, md_seq - (self._kept.maxlen or 1))
+
+    # -- what it answers ----------------------------------------------------------------------------------------
+
+    @answers(GetSymbols)
+    def symbols(self, request: GetSymbols, now_ns: int) -> Symbols:
+        """Tell of what there are bars."""
+        counts = Counter(symbol for bars in self._kept for symbol in bars.symbols)
+        lines = {
+            symbol: SymbolLine(symbol, counts[symbol], close, bars.time_ns)
+            for bars in self._kept
+            for symbol, close in zip(bars.symbols, bars.close, strict=True)
+        }
+        return Symbols(self._timeframe, [lines[symbol] for symbol in sorted(lines)])
+
+    @answers(GetBars)
+    def bars(self, request: GetBars, now_ns: int) -> History | RequestRefused:
+        """Tell the last bars of a symbol; a symbol or a timeframe that is not there is refused by name."""
+        if request.timeframe not in (None, "", self._timeframe):
+            there = self._timeframe or "none yet"
+            return RequestRefused(f"no {request.timeframe} bars are kept here; there are {there}", is_missing=True)
+        candles = self._candles(request.symbol)
+        if not candles:
+            return self._unknown(request.symbol)
+        columns = map(list, zip(*candles[-request.limit :], strict=True))
+        return History(request.symbol, self._timeframe, *columns)
+
+    @answers(GetTicker)
+    def ticker(self, request: GetTicker, now_ns: int) -> Ticker | RequestRefused:
+        """Tell the last close of a symbol, and its way there over a day, or what is kept of it."""
+        candles = self._candles(request.symbol)
+        if not candles:
+            return self._unknown(request.symbol)
+        last = candles[-1]
+        candles = [candle for candle in candles if candle.open_ns > last.open_ns - DAY_NS]
+        first = candles[0]
+        return Ticker(
+            request.symbol,
+            last.open_ns + self._step_ns,
+            last.close,
+            first.open,
+            max(candle.high for candle in candles),
+            min(candle.low for candle in candles),
+            sum(candle.volume for candle in candles),
+            last.close / first.open - 1.0,
+            len(candles),
+            self._timeframe,
+        )
+
+    def _candles(self, symbol: str) -> list[Candle]:
+        """Return the bars of one symbol among those kept, oldest first, of the timeframe that there is now."""
+        found = []
+        for bars in self._kept:
+            if symbol in bars.symbols and bars.timeframe == self._timeframe:
+                at = bars.symbols.index(symbol)
+                row = (bars.open[at], bars.high[at], bars.low[at], bars.close[at], bars.volume[at])
+                found.append(Candle(bars.open_ns, *row))
+        return found
+
+    def _unknown(self, symbol: str) -> RequestRefused:
+        there = {symbol for bars in self._kept for symbol in bars.symbols}
+        return RequestRefused(f"no bars of {symbol!r}; {nearest(symbol, there)}", is_missing=True)

@@ -42,6 +42,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     trades_kept: Annotated[int, Meta(ge=1, description="round trips kept in memory")] = 100_000
     days_kept: Annotated[int, Meta(ge=2, description="daily equities kept in memory")] = 10_000
+    http_port: Annotated[int, Meta(ge=0, le=65535, description="loopback port of GET /health; 0: any free one")] = 8003
 
 
 class Portfolio(Daemon):

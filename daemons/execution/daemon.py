@@ -65,6 +65,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     simulated: Annotated[SimulatedLimits, Meta(description="hard limits of paper money in replayed time")] = SIMULATED
     orders_kept: Annotated[int, Meta(ge=0, description="orders that are over and still listed")] = 1_000
+    http_port: Annotated[int, Meta(ge=0, le=65535, description="loopback port of GET /health; 0: any free one")] = 8006
 
 
 class Identity(msgspec.Struct, frozen=True):

@@ -36,6 +36,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_open_positions: Annotated[int, Meta(ge=1, description="positions open at once, over all books")] = 10
     allow_short: Annotated[bool, Meta(description="enter short where the instrument can be shorted")] = False
     exits: Annotated[ExitPolicy, Meta(description="how positions are protected and left")] = ExitPolicy()
+    http_port: Annotated[int, Meta(ge=0, le=65535, description="loopback port of GET /health; 0: any free one")] = 8001
 
 
 class Holding:

@@ -1,6 +1,16 @@
-"""What market_data says: bars that closed, and rows that it refused."""
+"""What market_data says: bars that closed, rows that it refused, and answers about the bars that it keeps."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
 
 from lct.messages.base import Event, Request
+
+BARS_ASKED_MAX = 1_000
+SYMBOL_LENGTH_MAX = 40
+
+Symbol = Annotated[str, Meta(min_length=1, max_length=SYMBOL_LENGTH_MAX)]
 
 
 class BarsClosed(Event, frozen=True, gc=False, tag="market_data.bars_closed"):
@@ -37,3 +47,69 @@ class DataQuality(Event, frozen=True, tag="market_data.data_quality"):
 
 class GetDataQuality(Request[DataQuality], frozen=True, tag="market_data.get_data_quality"):
     """What was refused so far?"""
+
+
+class SymbolLine(msgspec.Struct, frozen=True):
+    """A symbol of which there are bars: how many are kept, and the last of them."""
+
+    symbol: str
+    bars: int
+    last: float
+    time_ns: int
+
+
+class Symbols(Event, frozen=True, tag="market_data.symbols"):
+    """All symbols that a bar is kept of, by name; `timeframe` is empty before the first bar."""
+
+    timeframe: str
+    symbols: list[SymbolLine]
+
+
+class GetSymbols(Request[Symbols], frozen=True, tag="market_data.get_symbols"):
+    """Of what are there bars?"""
+
+
+class History(Event, frozen=True, tag="market_data.history"):
+    """Bars of one symbol in columns of equal length, oldest first; `open_ns` is when each opened."""
+
+    symbol: str
+    timeframe: str
+    open_ns: list[int]
+    open: list[float]
+    high: list[float]
+    low: list[float]
+    close: list[float]
+    volume: list[float]
+
+
+class GetBars(Request[History], frozen=True, tag="market_data.get_bars"):
+    """Which were the last bars of a symbol? Without a timeframe, of the one that there is."""
+
+    symbol: Symbol
+    timeframe: Annotated[str, Meta(max_length=8)] | None = None
+    limit: Annotated[int, Meta(ge=1, le=BARS_ASKED_MAX)] = 100
+
+
+class Ticker(Event, frozen=True, tag="market_data.ticker"):
+    """The last close of a symbol and how it came there: open, high, low and volume are of its last `bars`, a day's.
+
+    `change` is that from the open to the last close, as a fraction of the open. Where less than a day is kept, the
+    figures are of that.
+    """
+
+    symbol: str
+    time_ns: int
+    last: float
+    open: float
+    high: float
+    low: float
+    volume: float
+    change: float
+    bars: int
+    timeframe: str
+
+
+class GetTicker(Request[Ticker], frozen=True, tag="market_data.get_ticker"):
+    """How does a symbol stand?"""
+
+    symbol: Symbol

@@ -10,6 +10,7 @@ import msgspec
 
 import daemons
 from daemons.execution import Config as ExecutionConfig
+from daemons.market_data import Config as MarketDataConfig
 from daemons.monitoring import Config as MonitoringConfig
 from daemons.portfolio import Config as PortfolioConfig
 from daemons.strategy_engine import Config as StrategyEngineConfig

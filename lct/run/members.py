@@ -97,10 +97,10 @@ def open_exchange(site: Site) -> Exchange:
 
 
 def _market_data(site: Site) -> Built:
-    from daemons.market_data import MarketData
+    from daemons.market_data import Config, MarketData
     from lct.ports.tape import TapePort
 
-    return MarketData(), [TapePort(site.tape, site.feed.refused())]
+    return MarketData(site.config("market_data", Config)), [TapePort(site.tape, site.feed.refused())]
 
 
 def _strategy_engine(site: Site) -> Built:
