@@ -107,7 +107,9 @@ def _strategy_engine(site: Site) -> Built:
     from daemons.strategy_engine import Config, StrategyEngine
 
     chosen = site.strategies(site.config("strategy_engine", Config))
-    return StrategyEngine(chosen, site.house.timeframe, site.tape if site.recorded else None), []
+    recorded = site.tape if site.recorded else None
+    timeframe = site.house.timeframe if recorded is None else recorded.timeframe
+    return StrategyEngine(chosen, timeframe, recorded), []
 
 
 def _trading_engine(site: Site) -> Built:
