@@ -13,7 +13,7 @@ from lct.bus import presence
 from lct.bus.presence import Presence
 from lct.bus.wire import HISTORY_BYTES_MAX
 from lct.clock import NS_PER_SECOND, monotonic_ns, now_ns
-from lct.errors import LctError, Refused
+from lct.errors import LctError, NotFound, Refused
 from lct.messages.base import Codec, Envelope, Event, Message, Request, RequestRefused, encode, tag_of
 
 if TYPE_CHECKING:
@@ -47,7 +47,8 @@ class Client:
     def ask(self, request: Request[ReplyT], to: str | None = None) -> ReplyT:
         """Ask the owner of a request (or `to`, which must be named for what any daemon answers) and return its reply.
 
-        Raises NoAnswer where nobody is there or no reply comes in time, Refused where the request was refused.
+        Raises NoAnswer where nobody is there or no reply comes in time, Refused where the request was refused, NotFound
+        where that is because it names something that is not there.
         """
         owner = to or tag_of(type(request)).partition(".")[0]
         assert owner != "house", f"{tag_of(type(request))} can be asked of any daemon: say of which"
@@ -59,6 +60,8 @@ class Client:
         reply = self._asker.ask(through, self._enveloped(request, owner), self.patience_ms)
         message = self._decoded(request, reply)
         if isinstance(message, RequestRefused):
+            if message.is_missing:
+                raise NotFound(message.reason)
             raise Refused(f"{reply.source} refused: {message.reason}")
         return message  # type: ignore[return-value]  # the codec takes nothing else
 
