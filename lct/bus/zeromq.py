@@ -81,6 +81,7 @@ class Post:
         self._is_hub = is_hub
         self._context = sockets.context()
         self._lock: int | None = None
+        self._doors: tuple[Socket, ...] = ()
         self._asked: Ear | None = None
         self._told: Ear | None = None
         self._lines: dict[str, Ear] = {}
@@ -99,7 +100,18 @@ class Post:
 
         Raises Refused where another process of this name lives, or where the doors would be open to strangers.
         """
-        place = self._where(self.name)
+        try:
+            self._open(self._where(self.name))
+            self.assert_strangers_refused()
+        except Refused:
+            self.close()
+            raise
+        asked, told = self._doors
+        self._asked = Ear(asked, self._take_request)
+        self._told = Ear(told, self._take_subscription)
+        return Endpoint(sockets.bound(asked), sockets.bound(told))
+
+    def _open(self, place: Endpoint) -> None:
         for endpoint in place:
             self._security.allow(endpoint)
         self._security.start(self._context, self._folder)
@@ -112,9 +124,11 @@ class Post:
                 socket.bind(endpoint)
             except zmq.ZMQError as error:
                 raise Refused(f"{self.name} cannot listen at {endpoint}: {error}") from None
-        self._asked = Ear(asked, self._take_request)
-        self._told = Ear(told, self._take_subscription)
-        return Endpoint(sockets.bound(asked), sockets.bound(told))
+        self._doors = (asked, told)
+
+    def assert_strangers_refused(self) -> None:
+        """Try the doors as a stranger would; raises Refused where one opens, or where nobody at all gets in."""
+        self._security.assert_strangers_refused(self._context, self._doors)
 
     def close(self) -> None:
         """Close all sockets, dropping what has not left, and give the place up; may be called twice."""
