@@ -1,31 +1,42 @@
 """The trading engine daemon: hears scores and fills, decides, and proposes."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from decimal import Decimal
 
+from daemons.trading_engine.control import Turn, turned
+from daemons.trading_engine.entries import entry_size
 from daemons.trading_engine.holdings import Config, Holding
 from lct.daemon import Ask, Daemon, Said, Saying, answers, on
-from lct.domain.exits import exit_reason, protection
+from lct.domain.exits import exit_reason
 from lct.domain.instruments import Instrument
 from lct.domain.ledger import Ledger, deposit
-from lct.domain.marks import LOOK_BACK, Marks, equity
-from lct.domain.money import ONE, ZERO
+from lct.domain.marks import LOOK_BACK, Marks
+from lct.domain.money import ZERO
 from lct.domain.orders import TERMINAL, OrderType, Side, State
-from lct.domain.sizing import amount_for_risk
 from lct.messages.base import Event
 from lct.messages.execution import Deposited, Filled, OrderMoved, Propose, Verdict
 from lct.messages.market_data import BarsClosed
 from lct.messages.strategy_engine import Scored
 from lct.messages.trading_engine import (
+    CycleOrdered,
+    CycleRun,
     DepositHeard,
     DustLeft,
     FillHeard,
     GetTradingStatus,
+    PauseTrading,
     Proposed,
+    ResumeTrading,
+    RunCycle,
     Settled,
     SignalFresh,
+    StartTrading,
+    StopTrading,
+    Trading,
+    TradingSet,
     TradingStatus,
+    TradingTurned,
 )
 
 SIGNAL = "signal"
@@ -50,11 +61,13 @@ class TradingEngine(Daemon):
         self.holdings: dict[tuple[str, str], Holding] = {}
         self.unresolved: dict[str, Holding] = {}
         self.proposals = 0
+        self.trading = TradingSet(Trading.RUNNING, "", "")
         self.marks = Marks()
         self.md_seq = 0
         self.cycles = 0
         self.signals = 0
         self.withheld: Counter[str] = Counter()
+        self._scored: dict[str, Scored] = {}
         self._rows: dict[str, tuple[tuple[str, ...], list[Holding]]] = {}
         self._just_entered: list[Holding] = []
         self._watches_closes = config.exits.trailing is not None or config.exits.max_bars is not None
@@ -87,7 +100,9 @@ class TradingEngine(Daemon):
             holding = self.holding(event.book, event.symbol)
             holding.dust = event.amount
             self._set_band(holding)
-        else:
+        elif type(event) is TradingSet:
+            self.trading = event
+        elif type(event) is not CycleOrdered:  # which is for whoever asks why there was an order
             assert type(event) is DepositHeard, f"the trading engine cannot apply {event}"
             self.ledger.post(deposit(event.deposit.asset, event.deposit.amount))
 
@@ -168,16 +183,20 @@ class TradingEngine(Daemon):
     @on(Scored)
     def decide(self, scored: Scored, now_ns: int) -> Saying:
         """Act on the scores that lie outside of what a holding may ignore."""
+        self._scored[scored.strategy] = scored
+        calling = self._calling(scored)
+        return self._act(calling, now_ns, self.trading.state) if calling else None
+
+    def _calling(self, scored: Scored) -> list[tuple[Holding, float | None]]:
         row = self._rows.get(scored.strategy)
         if row is None or row[0] is not scored.symbols:
             row = (scored.symbols, [self.holding(scored.strategy, symbol) for symbol in scored.symbols])
             self._rows[scored.strategy] = row
-        calling = [
+        return [
             (holding, score)
             for holding, score in zip(row[1], scored.scores, strict=True)
             if (holding.watched if score is None else not holding.low < score < holding.high)
         ]
-        return self._act(calling, now_ns) if calling else None
 
     @on(Filled)
     def hear_fill(self, fill: Filled, now_ns: int) -> Saying:
@@ -208,21 +227,70 @@ class TradingEngine(Daemon):
         spent = ours is not None and ours.intent_id == moved.intent_id and not ours.exits
         return (self._settled(holding, moved.intent_id, moved.journal_seq, moved.reason, spent=spent),)
 
-    @answers(GetTradingStatus)
-    def report(self, request: GetTradingStatus, now_ns: int) -> TradingStatus:
-        """Tell how trading goes."""
-        return TradingStatus(self.cycles, self.signals, self.proposals, dict(sorted(self.withheld.items())))
-
     def _settled(self, holding: Holding, intent_id: str, seq: int, reason: str, *, spent: bool) -> Settled:
         return Settled(intent_id, holding.book, holding.instrument.symbol, seq, reason, spent)
 
+    # -- what it is asked ---------------------------------------------------------------------------------------
+
+    @answers(GetTradingStatus)
+    def report(self, request: GetTradingStatus, now_ns: int) -> TradingStatus:
+        """Tell how trading goes."""
+        withheld = dict(sorted(self.withheld.items()))
+        trading = self.trading
+        return TradingStatus(
+            self.cycles, self.signals, self.proposals, withheld, trading.state, trading.reason, trading.by
+        )
+
+    @answers(StartTrading)
+    def start(self, request: StartTrading, now_ns: int) -> Generator[Said, None, TradingTurned]:
+        """Trade again after a stop."""
+        return self._turn(request)
+
+    @answers(StopTrading)
+    def stop(self, request: StopTrading, now_ns: int) -> Generator[Said, None, TradingTurned]:
+        """Propose nothing any more."""
+        return self._turn(request)
+
+    @answers(PauseTrading)
+    def pause(self, request: PauseTrading, now_ns: int) -> Generator[Said, None, TradingTurned]:
+        """Enter nothing new."""
+        return self._turn(request)
+
+    @answers(ResumeTrading)
+    def resume(self, request: ResumeTrading, now_ns: int) -> Generator[Said, None, TradingTurned]:
+        """Enter again after a pause."""
+        return self._turn(request)
+
+    def _turn(self, request: Turn) -> Generator[Said, None, TradingTurned]:
+        before = self.trading.state
+        state, done = turned(type(request), before)
+        if state is not before:
+            yield TradingSet(state, request.reason, request.by)
+        return TradingTurned(state, state is not before, done)
+
+    @answers(RunCycle)
+    def run_cycle(self, request: RunCycle, now_ns: int) -> Generator[Said, None, CycleRun]:
+        """Decide once on the last scores as if trading ran, whatever its state, which stays."""
+        state = self.trading.state
+        if not self._scored:
+            return CycleRun(state, self.md_seq, 0, [], "nothing: no scores have been heard yet")
+        yield CycleOrdered(request.reason, request.by)
+        self.cycles += 1
+        proposed: list[Proposed] = []
+        for strategy in sorted(self._scored):
+            for said in self._act(self._calling(self._scored[strategy]), now_ns, Trading.RUNNING):
+                if type(said) is Proposed:
+                    proposed.append(said)
+                yield said
+        return CycleRun(state, self.md_seq, len(self._scored), proposed, f"decided, and proposed {len(proposed)}")
+
     # -- decisions ----------------------------------------------------------------------------------------------
 
-    def _act(self, calling: list[tuple[Holding, float | None]], now_ns: int) -> Iterator[Said]:
+    def _act(self, calling: list[tuple[Holding, float | None]], now_ns: int, state: Trading) -> Iterator[Said]:
         for holding, score in calling:
             amount = self._amount(holding)
             if amount and amount != holding.dust:
-                yield from self._leave(holding, amount, score, now_ns)
+                yield from self._leave(holding, amount, score, now_ns, state)
                 continue
             assert score is not None, "only a position is watched without a score"
             if not self._in_zone(score):
@@ -230,16 +298,18 @@ class TradingEngine(Daemon):
                 if holding.spent:
                     yield SignalFresh(holding.book, holding.instrument.symbol)
                 if amount:
-                    yield from self._close(holding, amount, REMAINDER, now_ns)
+                    yield from self._close(holding, amount, REMAINDER, now_ns, state)
             elif not holding.spent:
                 self.signals += not holding.in_zone
                 holding.in_zone = True
-                yield from self._enter(holding, Side.BUY if score > 0.0 else Side.SELL, now_ns)
+                yield from self._enter(holding, Side.BUY if score > 0.0 else Side.SELL, now_ns, state)
 
     def _in_zone(self, score: float) -> bool:
         return score >= self.config.entry_score or (self.config.allow_short and score <= -self.config.entry_score)
 
-    def _leave(self, holding: Holding, amount: Decimal, score: float | None, now_ns: int) -> Iterator[Said]:
+    def _leave(
+        self, holding: Holding, amount: Decimal, score: float | None, now_ns: int, state: Trading
+    ) -> Iterator[Said]:
         close = self.marks.close(holding.instrument.symbol)
         assert close is not None, "a position has had a bar"
         side = Side.BUY if amount > ZERO else Side.SELL
@@ -252,60 +322,39 @@ class TradingEngine(Daemon):
         exits = self.config.exits
         reason = exit_reason(side, close, holding.best_close or close, bars_held, score, exits, self.config.exit_score)
         if reason is not None:
-            yield from self._close(holding, amount, reason, now_ns)
+            yield from self._close(holding, amount, reason, now_ns, state)
 
-    def _close(self, holding: Holding, amount: Decimal, reason: str, now_ns: int) -> Iterator[Said]:
+    def _close(self, holding: Holding, amount: Decimal, reason: str, now_ns: int, state: Trading) -> Iterator[Said]:
         """Propose to close a position; say once that it is too small for that."""
         price = self.marks.price(holding.instrument) or ZERO
         if holding.instrument.objection(abs(amount), price) is not None:
             if amount != holding.dust:
                 yield DustLeft(holding.book, holding.instrument.symbol, amount)
+        elif state is Trading.STOPPED:
+            self.withheld[state.value] += 1
         else:
             self.signals += 1
             side = Side.SELL if amount > ZERO else Side.BUY
             yield from self._propose(holding, side, abs(amount), reason, now_ns, exits=True)
 
-    def _enter(self, holding: Holding, side: Side, now_ns: int) -> Iterator[Said]:
-        amount, reason = self._size(holding.instrument, side)
+    def _enter(self, holding: Holding, side: Side, now_ns: int, state: Trading) -> Iterator[Said]:
+        if state is not Trading.RUNNING:
+            self.withheld[state.value] += 1
+            return
+        amount, reason = entry_size(
+            holding.instrument,
+            side,
+            self.holdings.values(),
+            self.ledger,
+            self.marks,
+            self.instruments,
+            self.config,
+            self.cost_rate,
+        )
         if reason is not None:
             self.withheld[reason] += 1
             return
         yield from self._propose(holding, side, amount, "entry", now_ns, exits=False)
-
-    def _size(self, instrument: Instrument, side: Side) -> tuple[Decimal, str | None]:
-        """Return how much to trade, or why nothing; unresolved entries count as positions and as cash that is gone."""
-        config = self.config
-        dust = {(h.book, h.instrument.symbol): h.dust for h in self.holdings.values()}
-        open_now = sum(p.amount not in (ZERO, dust.get(at, ZERO)) for at, p in self.ledger.positions.items())
-        entering = [h.unresolved for h in self.unresolved.values() if h.unresolved and not h.unresolved.exits]
-        if open_now + len(entering) >= config.max_open_positions:
-            return ZERO, "max_open_positions"
-        promised = sum((proposed.notional for proposed in entering), ZERO) * (ONE + self.cost_rate)
-        cash_free = self.ledger.total(instrument.quote) - promised
-        if cash_free <= instrument.min_notional:
-            return ZERO, "cash"
-        worth = equity(self.ledger, self.marks, self.instruments)
-        price = self.marks.price(instrument)
-        if worth is None or price is None:
-            return ZERO, "no mark"
-        stop, _ = protection(side, price, config.exits, instrument)
-        amount = amount_for_risk(
-            worth,
-            config.max_risk_per_trade,
-            price,
-            stop if stop is not None else ZERO,
-            instrument,
-            worth * config.max_position_share,
-            cash_free,
-            self.cost_rate,
-        )
-        paid = price * (ONE + self.cost_rate)
-        least = config.min_cash_share * config.max_position_share * worth
-        if (amount + instrument.lot) * paid > cash_free and amount * price < least:
-            return ZERO, "cash"
-        if not amount or (stop is not None and instrument.objection(amount, stop) is not None):
-            return ZERO, "below the venue's minimum, at the stop if not now"
-        return amount, None
 
     def _propose(
         self, holding: Holding, side: Side, amount: Decimal, reason: str, now_ns: int, *, exits: bool

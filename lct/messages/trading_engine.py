@@ -1,9 +1,29 @@
-"""What trading_engine says: what it proposed and what came of it; its own facts, for its own recovery."""
+"""What trading_engine says: what it proposed and what came of it; its own facts, for its own recovery.
+
+It is asked to start, stop, pause and resume, and to run one cycle now.
+"""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
 
 from lct.domain.money import Money
 from lct.domain.orders import Side
 from lct.messages.base import Event, Request
 from lct.messages.execution import Deposited, Filled
+
+Reason = Annotated[str, Meta(max_length=200)]
+By = Annotated[str, Meta(max_length=80)]
+"""Who asks, as the house should remember it: `operator`, `gateway:<key id>`."""
+
+
+class Trading(StrEnum):
+    """Whether the engine proposes: all; exits only; nothing. Protection at the venue stands in each."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
 
 
 class Proposed(Event, frozen=True, gc=False, tag="trading_engine.proposed"):
@@ -72,17 +92,106 @@ class DustLeft(Event, frozen=True, tag="trading_engine.dust_left"):
     amount: Money
 
 
-class TradingStatus(Event, frozen=True, tag="trading_engine.status"):
-    """Cycles run, signals seen (a score that calls for an entry or an exit), proposals made, and entries withheld.
+class TradingSet(Event, frozen=True, tag="trading_engine.trading_set"):
+    """Trading was started, stopped, paused or resumed."""
 
-    `proposals` is durable; the others count this life of the daemon, bars heard again included.
+    durable = True
+
+    state: Trading
+    reason: str
+    by: str
+
+
+class CycleOrdered(Event, frozen=True, tag="trading_engine.cycle_ordered"):
+    """Somebody had one cycle run, out of turn; what it proposed follows."""
+
+    durable = True
+
+    reason: str
+    by: str
+
+
+class TradingStatus(Event, frozen=True, tag="trading_engine.status"):
+    """Cycles run, signals seen (a score that calls for an entry or an exit), proposals made, and what was withheld.
+
+    `proposals` and `state`, with the reason of who set it, are durable; the others count this life of the daemon, bars
+    heard again included.
     """
 
     cycles: int
     signals: int
     proposals: int
     withheld: dict[str, int]
+    state: Trading = Trading.RUNNING
+    reason: str = ""
+    by: str = ""
 
 
 class GetTradingStatus(Request[TradingStatus], frozen=True, tag="trading_engine.get_status"):
     """How does trading go?"""
+
+
+class TradingTurned(Event, frozen=True, tag="trading_engine.turned"):
+    """How trading stands after a request to start, stop, pause or resume, and what was done about it."""
+
+    state: Trading
+    changed: bool
+    done: str
+
+
+class StartTrading(Request[TradingTurned], frozen=True, tag="trading_engine.start"):
+    """Trade again after a stop."""
+
+    changes: ClassVar[bool] = True
+
+    reason: Reason = ""
+    by: By = ""
+
+
+class StopTrading(Request[TradingTurned], frozen=True, tag="trading_engine.stop"):
+    """Propose nothing any more, exits included; protective stops at the venue stand."""
+
+    changes: ClassVar[bool] = True
+
+    reason: Reason = ""
+    by: By = ""
+
+
+class PauseTrading(Request[TradingTurned], frozen=True, tag="trading_engine.pause"):
+    """Enter nothing new; exits go on."""
+
+    changes: ClassVar[bool] = True
+
+    reason: Reason = ""
+    by: By = ""
+
+
+class ResumeTrading(Request[TradingTurned], frozen=True, tag="trading_engine.resume"):
+    """Enter again after a pause."""
+
+    changes: ClassVar[bool] = True
+
+    reason: Reason = ""
+    by: By = ""
+
+
+class CycleRun(Event, frozen=True, tag="trading_engine.cycle_run"):
+    """What one cycle out of turn decided: `strategies` had scores, `proposed` went to execution.
+
+    `md_seq` is that of the last bars known, 0 before the first.
+    """
+
+    state: Trading
+    md_seq: int
+    strategies: int
+    proposed: list[Proposed]
+    done: str
+
+
+class RunCycle(Request[CycleRun], frozen=True, tag="trading_engine.run_cycle"):
+    """Decide once, now, on the last scores that were heard: entries too, and whether trading is stopped or not."""
+
+    changes: ClassVar[bool] = True
+
+    reason: Reason = ""
+    by: By = ""
