@@ -34,7 +34,7 @@ class Latest:
             for (name, symbol), (score, md_seq, time_ns) in {**self._earlier, **self._scores()}.items()
             if strategy in (None, name)
         ]
-        return sorted(found, key=lambda s: (-1.0 if s.score is None else -abs(s.score), s.strategy, s.symbol))[:limit]
+        return sorted(found, key=lambda s: (1.0 if s.score is None else -abs(s.score), s.strategy, s.symbol))[:limit]
 
     def _scores(self) -> dict[tuple[str, str], Score]:
         bars = self._bars

@@ -8,8 +8,9 @@ from lct.domain.anchor import anchored, grid_of
 from lct.domain.bars import Bars
 from lct.domain.tape import Tape
 from lct.errors import ConfigError, DataError
+from lct.messages.base import RequestRefused
 from lct.messages.market_data import BarsClosed
-from lct.messages.strategy_engine import RegimeChanged, Scored
+from lct.messages.strategy_engine import GetSignals, RegimeChanged, Scored, Signal
 from lct.ports.strategy import Strategy, StrategyConfig
 from plugins.strategies.ema_cross import EmaCross
 from plugins.strategies.mean_reversion import MeanReversion
@@ -250,3 +251,85 @@ def test_a_strategy_for_another_timeframe_is_refused():
 
     with pytest.raises(ConfigError, match="takes 1h, 4h"):
         StrategyEngine([strategy], "1m", None)
+
+
+# --- signals
+
+
+class Level(Strategy):
+    """Scores each bar by its close."""
+
+    name = "level"
+    summary = "for tests"
+    Config = StrategyConfig
+    warmup = 1
+
+    def scores(self, bars):
+        return np.where(bars.close == 1.0, np.nan, np.clip(bars.close / 100.0, -1.0, 1.0))
+
+
+class Against(Level):
+    """Says half of the opposite."""
+
+    name = "against"
+
+    def scores(self, bars):
+        return -super().scores(bars) / 2.0
+
+
+def bars_of(number, **closes):
+    columns = [list(closes.values())] * 4
+    open_ns = (START + number) * STEP
+    return BarsClosed(number, open_ns + STEP, open_ns, "1m", tuple(closes), *columns, [1.0] * len(closes))
+
+
+def opinionated(*heard):
+    engine = StrategyEngine([Level(), Against()], "1m")
+    for number in range(1, 257):  # no score before one whole block
+        engine.opine(bars_of(number, A=50.0, B=50.0), 0)
+    for number, closes in enumerate(heard, 257):
+        engine.opine(bars_of(number, **closes), 0)
+    return engine
+
+
+def test_signals_are_the_last_scores_the_most_decided_first():
+    told = opinionated({"A": 40.0, "B": 90.0}).signals(GetSignals(), 0).signals
+
+    assert [(s.strategy, s.symbol, s.score) for s in told] == [
+        ("level", "B", 0.9),
+        ("against", "B", -0.45),
+        ("level", "A", 0.4),
+        ("against", "A", -0.2),
+    ]
+    assert {(s.md_seq, s.time_ns) for s in told} == {(257, (START + 258) * STEP)}
+
+
+def test_signals_are_of_one_strategy_where_asked_and_no_more_than_asked():
+    engine = opinionated({"A": 40.0, "B": 90.0})
+
+    assert [s.strategy for s in engine.signals(GetSignals("against"), 0).signals] == ["against", "against"]
+    assert len(engine.signals(GetSignals(limit=1), 0).signals) == 1
+
+
+def test_a_symbol_without_a_new_bar_keeps_its_last_score_and_none_comes_last():
+    told = opinionated({"A": 40.0, "B": 90.0}, {"A": 1.0}).signals(GetSignals("level"), 0).signals
+
+    assert [(s.symbol, s.score, s.md_seq) for s in told] == [("B", 0.9, 257), ("A", None, 258)]
+
+
+def test_a_signal_carries_the_regime_of_its_symbol():
+    engine = StrategyEngine([Trend()], "1m")
+    said = say(engine, closed(Tape("1m", {"A": walk(3, 1_200)})))
+    labels = [event.regime for events in said for event in events if isinstance(event, RegimeChanged)]
+
+    (signal,) = engine.signals(GetSignals(), 0).signals
+
+    assert isinstance(signal, Signal)
+    assert signal.regime == labels[-1] != "unknown"
+
+
+def test_a_strategy_that_does_not_run_is_missing():
+    assert opinionated().signals(GetSignals("levl"), 0) == RequestRefused(
+        "no strategy 'levl' runs here; did you mean 'level'? known: against, level", is_missing=True
+    )
+    assert StrategyEngine([Level()], "1m").signals(GetSignals(), 0).signals == []
