@@ -38,6 +38,7 @@ GROUPS = {
     "strategies": Group("lct.ports.strategy:Strategy", "strategy"),
     "feeds": Group("lct.ports.feed:Feed", "feed"),
     "exchanges": Group("lct.ports.exchange:Exchange", "exchange"),
+    "token_sources": Group("lct.ports.token_source:TokenSource", "token_source"),
 }
 
 

@@ -14,6 +14,7 @@ from daemons.market_data import Config as MarketDataConfig
 from daemons.monitoring import Config as MonitoringConfig
 from daemons.portfolio import Config as PortfolioConfig
 from daemons.strategy_engine import Config as StrategyEngineConfig
+from daemons.token_discovery import Config as TokenDiscoveryConfig
 from daemons.trading_engine import Config as TradingEngineConfig
 from lct.bus.local import LocalBus
 from lct.config import load
@@ -44,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trading_engine: TradingEngineConfig = TradingEngineConfig()
     execution: ExecutionConfig = ExecutionConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
+    token_discovery: TokenDiscoveryConfig = TokenDiscoveryConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
 
 

@@ -1,0 +1,1 @@
+"""Token sources: where new tokens come from; one file is one source."""
