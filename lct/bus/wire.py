@@ -48,7 +48,7 @@ def tag_in(subscription: bytes) -> str:
     if not subscription:
         return ""
     tag, end, rest = subscription.partition(END_OF_TOPIC)
-    if not end or rest or len(subscription) > TOPIC_BYTES_MAX:
+    if not tag or not end or rest or len(subscription) > TOPIC_BYTES_MAX:
         raise ValueError(f"{subscription[:TOPIC_BYTES_MAX]!r} is the topic of no tag")
     return tag.decode()
 

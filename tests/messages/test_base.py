@@ -46,9 +46,10 @@ def snake(name: str) -> str:
 
 SIMPLE: dict[type[inspect.Type], list[Any]] = {
     inspect.FloatType: [0.0, -0.0, 0.1, 1e-300, 1.7e308, -5.0],
-    inspect.IntType: [0, -1, 2**62, 1_000_000_007],
+    inspect.IntType: [0, 1, -1, 2**62, 1_000_000_007],
     inspect.StrType: ["", "BTC/USDT", "é漢", "x" * 40],
     inspect.BoolType: [True, False],
+    inspect.BytesType: [b"", b"\x00\xff", bytes(300)],
     inspect.NoneType: [None],
     inspect.CustomType: [Decimal("0.10"), Decimal(-3), Decimal("1E-8"), Decimal("123456789.000000001")],
 }
@@ -57,7 +58,7 @@ SIMPLE: dict[type[inspect.Type], list[Any]] = {
 def some(kind: inspect.Type, chance: random.Random) -> Any:
     """Make a value of a type, by chance."""
     if type(kind) in SIMPLE:
-        return chance.choice(SIMPLE[type(kind)])
+        return chance.choice([value for value in SIMPLE[type(kind)] if within(value, kind)])
     if isinstance(kind, inspect.EnumType | inspect.LiteralType):
         return chance.choice(list(kind.cls) if isinstance(kind, inspect.EnumType) else kind.values)
     if isinstance(kind, inspect.UnionType):
@@ -65,6 +66,17 @@ def some(kind: inspect.Type, chance: random.Random) -> Any:
     if isinstance(kind, inspect.StructType):
         return kind.cls(**{field.name: some(field.type, chance) for field in kind.fields})
     return some_of_many(kind, chance)
+
+
+def within(value: Any, kind: inspect.Type) -> bool:
+    """Whether a value keeps the bounds of its type."""
+    low, high = getattr(kind, "ge", None), getattr(kind, "le", None)
+    short, long = getattr(kind, "min_length", None), getattr(kind, "max_length", None)
+    if isinstance(value, int | float):
+        return (low is None or value >= low) and (high is None or value <= high)
+    if isinstance(value, str):
+        return (short is None or len(value) >= short) and (long is None or len(value) <= long)
+    return True
 
 
 def some_of_many(kind: inspect.Type, chance: random.Random) -> Any:
