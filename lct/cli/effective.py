@@ -11,7 +11,7 @@ from lct.config import PLAIN, findings
 from lct.domain.money import money_hook
 from lct.errors import LctError, NotFound, nearest
 from lct.run.house import Settings, load_settings
-from lct.run.members import feed, strategies
+from lct.run.members import feed, strategies, token_source
 
 
 def effective(folder: Path, section: str | None) -> list[dict[str, Any]]:
@@ -49,6 +49,7 @@ def _together(folder: Path) -> list[dict[str, Any]]:
         settings = load_settings(folder)
         strategies(settings.strategy_engine.strategies, settings.strategy_engine.parameters)
         feed(settings.house)
+        token_source(settings.token_discovery.source, settings.token_discovery.sources, 0, 0)
     except LctError as error:
         return [_row("all files together", str(error))]
     return []

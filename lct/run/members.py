@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from lct import catalog
+from lct.clock import now_ns
 from lct.config import convert
 from lct.daemon import Daemon
 from lct.domain.instruments import Instrument
@@ -47,6 +48,17 @@ class Site:
     def tape(self) -> Tape:
         """The bars of the house."""
         return self.feed.tape()
+
+    @property
+    def period(self) -> tuple[int, int | None]:
+        """When the time of the house begins and ends: with its bars, or where these are still to come, now and never.
+
+        The end is the close of the last bars, exclusive.
+        """
+        if not self.recorded:
+            return now_ns(), None
+        times = self.tape.times
+        return (int(times[0]), int(times[-1]) + self.tape.step_ns) if len(times) else (0, 0)
 
     @cached_property
     def instruments(self) -> tuple[Instrument, ...]:
@@ -139,14 +151,53 @@ def _portfolio(site: Site) -> Built:
     return Portfolio(site.instruments, site.config("portfolio", Config)), []
 
 
+def _monitoring(site: Site) -> Built:
+    from daemons.monitoring import Config, Monitoring
+
+    return Monitoring(site.expected, site.config("monitoring", Config)), []
+
+
+def _token_discovery(site: Site) -> Built:
+    from daemons.token_discovery import Config, TokenDiscovery
+    from lct.ports.token_source import TokenPort
+
+    config = site.config("token_discovery", Config)
+    source = token_source(config.source, config.sources, *site.period)
+    return TokenDiscovery(config), [TokenPort(source, begins_now=not site.recorded)]
+
+
+def _token_discovery(site: Site) -> Built:
+    from daemons.token_discovery import Config, TokenDiscovery
+    from lct.clock import now_ns
+    from lct.ports.token_source import TokenPort
+
+    config = site.config("token_discovery", Config)
+    table, where = config.sources.get(config.source, {}), f"token_discovery.toml, sources.{config.source}"
+    if not site.recorded:
+        source = plugin("token_sources", config.source, table, where, from_ns=now_ns(), to_ns=None)
+        return TokenDiscovery(config), [TokenPort(source, begins_now=True)]
+    times = site.tape.times
+    first, last = (int(times[0]), int(times[-1]) + site.tape.step_ns) if len(times) else (0, 0)
+    source = plugin("token_sources", config.source, table, where, from_ns=first, to_ns=last)
+    return TokenDiscovery(config), [TokenPort(source)]
+
+
+def _monitoring(site: Site) -> Built:
+    from daemons.monitoring import Config, Monitoring
+
+    return Monitoring(site.expected, site.config("monitoring", Config)), []
+
+
 BUILDERS: dict[str, Callable[[Site], Built]] = {
     "market_data": _market_data,
     "strategy_engine": _strategy_engine,
     "trading_engine": _trading_engine,
     "execution": _execution,
     "portfolio": _portfolio,
+    "token_discovery": _token_discovery,
+    "monitoring": _monitoring,
 }
-TRADING = tuple(BUILDERS)
+TRADING = ("market_data", "strategy_engine", "trading_engine", "execution", "portfolio")
 """The daemons that a backtest needs."""
 
 
@@ -176,6 +227,12 @@ def feed(settings: HouseConfig) -> Feed:
     values.setdefault("symbols", settings.symbols)
     made: Feed = plugin("feeds", settings.feed, values, f"house.toml, feeds.{settings.feed}")
     return made
+
+
+def token_source(name: str, tables: dict[str, dict[str, Any]], from_ns: int, to_ns: int | None) -> Any:
+    """Load a token source for a period; raises NotFound or ConfigError."""
+    where = f"token_discovery.toml, sources.{name}"
+    return plugin("token_sources", name, tables.get(name, {}), where, from_ns=from_ns, to_ns=to_ns)
 
 
 def checked_venue(house: HouseConfig, made: Feed) -> type[Exchange]:
