@@ -4,7 +4,8 @@ import json as stdlib_json
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import TYPE_CHECKING, Any, TextIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 import msgspec
 
@@ -20,7 +21,9 @@ LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
 FIRST_KEYS = ("timestamp", "service", "level", "message")
 
 
-def configure(service: str, level: str = "info", json: bool | None = None, file: TextIO | None = None) -> None:
+def configure(
+    service: str, level: str = "info", json: bool | None = None, file: "TextIO | Rotated | None" = None
+) -> None:
     """Set the log of this process up: who speaks, from which level on, in which form, and where to (None: stderr).
 
     Without a form it is JSON, unless it goes to a terminal. What libraries say through the standard library's logging
@@ -31,7 +34,7 @@ def configure(service: str, level: str = "info", json: bool | None = None, file:
 
     if level not in LEVELS:
         raise ConfigError(f"no log level {level!r}; {nearest(level, LEVELS)}")
-    stream = sys.stderr if file is None else file
+    stream: Any = sys.stderr if file is None else file
     as_json = not stream.isatty() if json is None else json
     structlog.configure(
         processors=[
@@ -56,6 +59,48 @@ def get(**facts: Any) -> "FilteringBoundLogger":
 
     logger: FilteringBoundLogger = structlog.get_logger(**facts)
     return logger
+
+
+class Rotated:
+    """A text file for a log, with the ones before it beside it as `.1`, `.2`, ...; none grows too large."""
+
+    def __init__(self, path: Path, bytes_max: int, backups: int) -> None:
+        """Append to `path`; a line that would make it larger than `bytes_max` begins a new file."""
+        self.path = path
+        self._bytes_max = bytes_max
+        self._backups = backups
+        self._file = self._open()
+
+    def _open(self) -> TextIO:
+        file = self.path.open("a", encoding="utf-8", errors="backslashreplace", buffering=1)
+        self._size = file.tell()
+        return file
+
+    def write(self, text: str) -> int:
+        """Write a line."""
+        if self._size and self._size + len(text) > self._bytes_max:
+            self._file.close()
+            for number in range(self._backups, 0, -1):
+                older = self.path.with_name(f"{self.path.name}.{number - 1}") if number > 1 else self.path
+                if older.exists():
+                    older.replace(self.path.with_name(f"{self.path.name}.{number}"))
+            self._file = self._open()
+        self._size += len(text.encode())
+        return self._file.write(text)
+
+    def flush(self) -> None:
+        """Write what is in memory."""
+        self._file.flush()
+
+    def isatty(self) -> bool:
+        """Return False: nobody reads along."""
+        return False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
 
 class _Head:

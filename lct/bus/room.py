@@ -36,6 +36,8 @@ class Room:
         self.epoch = 0
         self.round = self.now_ns = self.md_seq = self.journal_seq = 0
         self.committed_round = 0
+        self.commits_results = False
+        """Whether a turn that took a port's result is committed in any case: on the wall clock none comes again."""
         self.since = 0
         """After which `md_seq` the next life would have to hear bars again."""
         self.outbox: tuple[Heard, ...] = ()
@@ -93,11 +95,13 @@ class Room:
 
         `round_` grows by each turn. With `checkpoint` a turn long after the last commit is committed in any case.
         """
+        given = [port.given for port in self.seat.ports]
         self._hear(words, now_ns, round_)
         reached("heard")
         said, self.seat.words = self.seat.words, []
+        is_new = self.commits_results and given != [port.given for port in self.seat.ports]
         is_stale = checkpoint and round_ - self.committed_round >= CHECKPOINT_ROUNDS and not self.seat.waiting
-        if self.seat.durable or self.seat.commands or is_stale:
+        if self.seat.durable or self.seat.commands or is_stale or is_new:
             self._commit(said)
         return said
 

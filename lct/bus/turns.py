@@ -13,6 +13,10 @@ from lct.messages.base import encode, tag_of
 from lct.store.rounds import Round, Spoken
 
 
+class ConductorLost(LctError):
+    """The conductor ended while it told a fresh life its past; another life begins anew."""
+
+
 class Turns:
     """Plays a recovered room for a conductor; owns no socket and no clock.
 
@@ -27,20 +31,18 @@ class Turns:
         self._last = [*room.outbox, *room.begin()] if room.round == 0 else list(room.outbox)
         if room.round:
             room.begin()  # timers and commands; whatever it may say was heard in the life before
-        self._recalled = not room.daemon.rehears
-        self._greeted = False
+        self._recalled = self._is_recalling = False
 
     @property
     def is_ready(self) -> bool:
         """Whether this life has been told all that it must hear again."""
-        return self._greeted and self._recalled
+        return self._recalled
 
     def hello(self) -> Hello:
         """Introduce this life."""
-        if self._greeted and not self._recalled:
-            raise LctError(f"the conductor ended while {self.room.name} was told what it must hear again")
-        room, seat, fresh = self.room, self.room.seat, not self._greeted
-        self._greeted = True
+        if self._is_recalling:
+            raise ConductorLost(f"the conductor ended while {self.room.name} was told what it must hear again")
+        room, seat, fresh = self.room, self.room.seat, not self._recalled
         return Hello(
             room.name,
             room.epoch,
@@ -67,6 +69,7 @@ class Turns:
             for now_ns, word in frame.words:
                 self.room.hear_again(recorded(self._codec, word.body), now_ns)
             self._recalled |= frame.complete
+            self._is_recalling = not frame.complete
             return None
         if isinstance(frame, Past):
             for round_ in frame.rounds:

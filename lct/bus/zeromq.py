@@ -79,7 +79,7 @@ class Post:
         self._endpoints = endpoints
         self._request_bytes_max = request_bytes_max
         self._is_hub = is_hub
-        self._context = sockets.context()
+        self.context = sockets.context()
         self._lock: int | None = None
         self._doors: tuple[Socket, ...] = ()
         self._asked: Ear | None = None
@@ -114,10 +114,10 @@ class Post:
     def _open(self, place: Endpoint) -> None:
         for endpoint in place:
             self._security.allow(endpoint)
-        self._security.start(self._context, self._folder)
+        self._security.start(self.context, self._folder)
         self._lock = locked(self._folder / f"{self.name}.lock", self.name)
-        asked = sockets.answering(self._context, self._request_bytes_max)
-        told = sockets.telling(self._context)
+        asked = sockets.answering(self.context, self._request_bytes_max)
+        told = sockets.telling(self.context)
         for socket, endpoint in ((asked, place.ask), (told, place.tell)):
             self._security.guard(socket)
             try:
@@ -128,7 +128,7 @@ class Post:
 
     def assert_strangers_refused(self) -> None:
         """Try the doors as a stranger would; raises Refused where one opens, or where nobody at all gets in."""
-        self._security.assert_strangers_refused(self._context, self._doors)
+        self._security.assert_strangers_refused(self.context, self._doors)
 
     def close(self) -> None:
         """Close all sockets, dropping what has not left, and give the place up; may be called twice."""
@@ -136,7 +136,7 @@ class Post:
             if ear is not None:
                 ear.close()
         self._security.stop()
-        self._context.destroy(linger=0)
+        self.context.destroy(linger=0)
         if self._lock is not None:
             for endpoint in self._where(self.name):
                 sockets.take_away(endpoint)
@@ -214,7 +214,7 @@ class Post:
         """Hear these tags ("" is everything) of a process, from now on and whenever it comes back."""
         ear = self._speakers.get(speaker)
         if ear is None:
-            socket = sockets.hearing(self._context)
+            socket = sockets.hearing(self.context)
             self._connect(socket, speaker, self._where(speaker).tell)
             ear = self._speakers[speaker] = Ear(socket, self._hearer(speaker, socket))
             self._tags[speaker] = set()
@@ -347,7 +347,7 @@ class Post:
     def _line(self, to: str) -> Ear:
         line = self._lines.get(to)
         if line is None:
-            socket = sockets.asking(self._context)
+            socket = sockets.asking(self.context)
             self._connect(socket, to, self._where(to).ask)
             line = self._lines[to] = Ear(socket, lambda: self._take_reply(socket), lambda: self._look_out(to, socket))
         return line

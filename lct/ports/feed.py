@@ -30,6 +30,8 @@ class Feed(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     Config: ClassVar[type[msgspec.Struct]]
+    has_future: ClassVar[bool] = False
+    """Whether a house on the wall clock may live on it: its bars can begin today and go on."""
 
     @abstractmethod
     def __init__(self, config: Any) -> None:

@@ -166,28 +166,6 @@ def _token_discovery(site: Site) -> Built:
     return TokenDiscovery(config), [TokenPort(source, begins_now=not site.recorded)]
 
 
-def _token_discovery(site: Site) -> Built:
-    from daemons.token_discovery import Config, TokenDiscovery
-    from lct.clock import now_ns
-    from lct.ports.token_source import TokenPort
-
-    config = site.config("token_discovery", Config)
-    table, where = config.sources.get(config.source, {}), f"token_discovery.toml, sources.{config.source}"
-    if not site.recorded:
-        source = plugin("token_sources", config.source, table, where, from_ns=now_ns(), to_ns=None)
-        return TokenDiscovery(config), [TokenPort(source, begins_now=True)]
-    times = site.tape.times
-    first, last = (int(times[0]), int(times[-1]) + site.tape.step_ns) if len(times) else (0, 0)
-    source = plugin("token_sources", config.source, table, where, from_ns=first, to_ns=last)
-    return TokenDiscovery(config), [TokenPort(source)]
-
-
-def _monitoring(site: Site) -> Built:
-    from daemons.monitoring import Config, Monitoring
-
-    return Monitoring(site.expected, site.config("monitoring", Config)), []
-
-
 BUILDERS: dict[str, Callable[[Site], Built]] = {
     "market_data": _market_data,
     "strategy_engine": _strategy_engine,

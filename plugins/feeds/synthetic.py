@@ -97,6 +97,7 @@ class Synthetic(Feed):
 
     name: ClassVar[str] = "synthetic"
     summary: ClassVar[str] = "A seeded synthetic market of twelve pairs; no network, no files."
+    has_future: ClassVar[bool] = True
 
     class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Which made-up market to play, and how much of it."""

@@ -105,12 +105,15 @@ class Plan:
     timeframe: str = "1m"
 
     def house(self, journal: Journal, folder: Path | None) -> House:
+        return assemble(self.parts(journal, folder))
+
+    def parts(self, journal: Journal, folder: Path | None) -> Parts:
         trading = TradingEngineConfig(
             exits=POLICIES[self.policy], max_risk_per_trade=Decimal("0.02"), max_position_share=Decimal("0.2")
         )
         settings = Settings(house=HouseConfig(costs=Costs(participation_max=Decimal("0.01"))), trading_engine=trading)
         strategies = [EmaCross(), Trend(Trend.Config(adx_min=10.0, adx_full=35.0)), MeanReversion()]
-        return assemble(Parts(Walk(self), strategies, settings, journal, folder, "recovery"))
+        return Parts(Walk(self), strategies, settings, journal, folder, "recovery")
 
 
 def outcome(house: House, journal: Journal) -> dict[str, Any]:

@@ -1,0 +1,242 @@
+"""One process of a house: a daemon, or the conductor, put together, recovered, and living until it is told to end."""
+
+import asyncio
+import hashlib
+import os
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+import lct
+from lct import log
+from lct.bus import points
+from lct.bus.presence import socket_folder
+from lct.bus.room import Room
+from lct.bus.shell import Life, Shell
+from lct.config import defaults_dir, ensure_home, home, load
+from lct.domain.money import money_hook, use_money_context
+from lct.errors import Refused
+from lct.run.config import HouseConfig, install_id, journal_folder, keep_or_compare
+from lct.run.members import Site, build, checked_venue, feed, strategies
+from lct.store.sqlite import SqliteJournal
+
+CONDUCTOR = "conductor"
+TIME, REPLAYED = "LCT_TIME", "replayed"
+"""`LCT_TIME=replayed` has the house live in replayed time; otherwise it lives on the wall clock."""
+SPEED = "LCT_SPEED"
+DAEMONS = "LCT_DAEMONS"
+"""Which daemons the house has, where not all that there are."""
+HTTP_PORTS, AUTO = "LCT_HTTP_PORTS", "auto"
+ON_WALL_CLOCK = frozenset({"api_gateway", "monitoring"})
+"""The bundled daemons that live on the wall clock in a replayed house too; a test compares it with the classes."""
+LOG_BYTES_MAX, LOG_BACKUPS = 4_194_304, 3
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class Play(Protocol):
+    """How time passes for a daemon."""
+
+    def open(self, folder: Path) -> None:
+        """Begin, with the sockets of the house in `folder`."""
+        ...
+
+    def close(self) -> None:
+        """End."""
+        ...
+
+
+def config_folder(root: Path) -> Path:
+    """Return the folder that configures a home's house: its own where it has files, else the defaults."""
+    own = root / "config"
+    return own if any(own.glob("*.toml")) else defaults_dir()
+
+
+def daemon_names() -> tuple[str, ...]:
+    """Return the daemons that this house has, sorted: those of the environment, else every module of daemons/."""
+    import daemons
+
+    named = os.environ.get(DAEMONS)
+    if named:
+        return tuple(sorted(set(filter(None, named.split(",")))))
+    folder = Path(str(daemons.__file__)).parent
+    files = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+    return tuple(sorted(name for name in files if not name.startswith("_")))
+
+
+def lives_on_wall_clock(name: str) -> bool:
+    """Whether a daemon lives on the wall clock in replayed time too."""
+    from lct.run.members import BUILDERS, daemon_class
+
+    return name in ON_WALL_CLOCK or (name not in BUILDERS and daemon_class(name).on_wall_clock)
+
+
+class Settled:
+    """The settings of one process, read when they are asked for, and a hash of all it read."""
+
+    def __init__(self, root: Path) -> None:
+        """Read nothing yet."""
+        self.home = root
+        self.folder = config_folder(root)
+        self._digest = hashlib.blake2b(digest_size=8)
+
+    def read(self, name: str, kind: type[T]) -> T:
+        """Read one file of the configuration, defaults where it is not there; raises ConfigError."""
+        path = self.folder / f"{name}.toml"
+        found = load(path, kind, money_hook) if path.exists() else kind()
+        self._digest.update(msgspec.json.encode(found))
+        return found
+
+    def http_port(self, name: str) -> int:
+        """Return the port of a daemon's health, 0 for any free one."""
+        if os.environ.get(HTTP_PORTS) == AUTO:
+            return 0
+        kind = getattr(import_module(f"daemons.{name}"), "Config", None)
+        return getattr(self.read(name, kind), "http_port", 0) if kind is not None else 0
+
+    @property
+    def hash(self) -> str:
+        """A hash of what was read."""
+        return self._digest.hexdigest()
+
+
+def site_of(settled: Settled, *, is_replayed: bool) -> Site:
+    """Return what the members of a house share, as its configuration says; the first start fixes what is kept."""
+    house = settled.read("house", HouseConfig)
+    folder = journal_folder(settled.home, house)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if (folder / "house.db").exists():
+        raise Refused(
+            f"{folder.name} was run in one process by `lct run`; use another account, or `lct portfolio reset`"
+        )
+    if not is_replayed:
+        house = _on_the_wall_clock(folder, house)
+    made = feed(house)
+    checked_venue(house, made)
+    if not is_replayed and not made.has_future:
+        raise Refused(f"the feed {made.name} plays what was recorded: `lct up --replay`, or another feed in house.toml")
+    keep_or_compare(folder / "house.json", house)
+    return Site(
+        house,
+        made,
+        folder,
+        install_id(settled.home),
+        config=settled.read,
+        strategies=lambda config: strategies(config.strategies, config.parameters),
+        recorded=is_replayed,
+        expected=daemon_names(),
+    )
+
+
+def _on_the_wall_clock(folder: Path, house: HouseConfig) -> HouseConfig:
+    """Return the house as it was first started, or as it begins today: a made-up market with a day of history."""
+    from lct.clock import NS_PER_SECOND, now_ns, rfc3339
+    from lct.run.config import read_kept
+
+    path = folder / "house.json"
+    if path.exists():
+        return read_kept(path)
+    yesterday = rfc3339(now_ns() - 86_400 * NS_PER_SECOND)[:10]
+    synthetic = {"start": yesterday, **house.feeds.get("synthetic", {})}
+    return msgspec.structs.replace(house, feeds={**house.feeds, "synthetic": synthetic})
+
+
+@contextmanager
+def logging_to(root: Path, name: str) -> Any:
+    """Keep the log of a process in log/NAME.log of its home, rotated."""
+    with log.Rotated(root / "log" / f"{name}.log", LOG_BYTES_MAX, LOG_BACKUPS) as file:
+        log.configure(name, json=True, file=file)
+        yield log.get()
+
+
+def main(name: str) -> int:
+    """Run one process of the house whose home is $LCT_HOME; return its exit code."""
+    os.umask(0o077)
+    points.arm(name)
+    use_money_context()
+    root = home()
+    ensure_home(root)
+    with logging_to(root, name) as facts:
+        facts.info("process.starting", pid=os.getpid(), time=os.environ.get(TIME, "wall"))
+        asyncio.run(_conduct(root) if name == CONDUCTOR else _play(name, root))
+        facts.info("process.ended")
+    return 0
+
+
+async def _play(name: str, root: Path) -> None:
+    """Recover one daemon and let it live."""
+    is_replayed = os.environ.get(TIME) == REPLAYED and not lives_on_wall_clock(name)
+    settled = Settled(root)
+    site = site_of(settled, is_replayed=os.environ.get(TIME) == REPLAYED)
+    assert site.folder is not None, "a house of processes keeps its journals"
+    with ExitStack() as stack:
+        synchronous = "NORMAL" if is_replayed else "FULL"
+        journal = SqliteJournal(site.folder / f"{name}.db", synchronous=synchronous)
+        stack.callback(journal.close)
+        daemon, ports = build(name, site)
+        for port in ports:
+            if hasattr(port, "close"):
+                stack.callback(port.close)
+        room = Room(daemon, ports, journal)
+        room.recover()
+        life = Life(name, room.epoch, root, settled.http_port(name), lct.__version__, settled.hash)
+        shell = Shell(life, room.seat.answerers, lambda after: journal.rows(name, after), room.journal_seq)
+        stack.callback(shell.close)
+        await shell.open()
+        play = _play_of(shell, room, is_replayed=is_replayed, expected=site.expected)
+        play.open(socket_folder(root))
+        stack.callback(play.close)
+        log.get().info("process.recovered", epoch=room.epoch, journal_seq=room.journal_seq, md_seq=room.md_seq)
+        await shell.live()
+
+
+def _play_of(shell: Shell, room: Room, *, is_replayed: bool, expected: tuple[str, ...]) -> Play:
+    if is_replayed:
+        from lct.bus.rounding import Rounding
+
+        return Rounding(shell, room)
+    from lct.bus.live import Living
+
+    return Living(shell, room, expected)
+
+
+async def _conduct(root: Path) -> None:
+    """Conduct the house's replayed time."""
+    from lct.bus.conducting import Conducting
+    from lct.bus.conductor import Conductor
+    from lct.messages.base import tag_of
+    from lct.messages.conductor import GetReplay
+    from lct.messages.market_data import BarsClosed
+    from lct.messages.strategy_engine import Scored
+    from lct.store.rounds import RoundLog
+
+    _import_messages()
+    settled = Settled(root)
+    house = settled.read("house", HouseConfig)
+    folder = journal_folder(root, house)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    names = tuple(name for name in daemon_names() if not lives_on_wall_clock(name))
+    rounds = RoundLog(folder / "rounds.db", (tag_of(BarsClosed), tag_of(Scored)))
+    life = Life(CONDUCTOR, rounds.epoch, root, None, lct.__version__, settled.hash)
+    shell = Shell(life, (GetReplay,), lambda _after: (), is_hub=True)
+    speed = os.environ.get(SPEED)
+    conducting = Conducting(shell, Conductor(names, rounds), float(speed) if speed else None)
+    with ExitStack() as stack:
+        stack.callback(shell.close)
+        await shell.open()
+        conducting.open(socket_folder(root))
+        stack.callback(conducting.close)
+        await shell.live()
+
+
+def _import_messages() -> None:
+    """Load every type of message there is: who carries requests from outside must know a sound one."""
+    import lct.messages
+
+    folder = Path(str(lct.messages.__file__)).parent
+    for path in sorted(folder.glob("*.py")):
+        if not path.stem.startswith("_"):
+            import_module(f"lct.messages.{path.stem}")

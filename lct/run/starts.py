@@ -1,0 +1,65 @@
+"""Starts: how often a process ended before it was ready, and how long it waits before it tries again."""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from lct.bus import presence
+from lct.clock import now_ns
+from lct.config import ensure_home, home
+from lct.errors import LctError
+
+FREE = 2
+"""So many lives in a row that were never ready cost no wait: a kill -9 is none of the daemon's fault."""
+WAIT_SECONDS, WAIT_SECONDS_MAX = 0.25, 15.0
+
+
+def wait_seconds(in_vain: int) -> float:
+    """Return how long to wait after so many lives in vain in a row: doubling, up to a limit."""
+    return 0.0 if in_vain <= FREE else min(WAIT_SECONDS * 2.0 ** min(in_vain - FREE - 1, 30), WAIT_SECONDS_MAX)
+
+
+def count(run: Path, name: str, at_ns: int) -> int:
+    """Write a start down, and return how many lives before it ended before they were ready, in a row."""
+    path = run / f"{name}.start"
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        began_ns, in_vain = int(before["began_ns"]), int(before["in_vain"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        began_ns, in_vain = at_ns, -1
+    last = presence.read(run).get(name)
+    was_ready = last is not None and last.ready and last.started_ns >= began_ns
+    in_vain = 0 if was_ready else in_vain + 1
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps({"began_ns": at_ns, "in_vain": in_vain}), encoding="utf-8")
+    fresh.replace(path)
+    return in_vain
+
+
+def run(name: str) -> int:
+    """Run a process of the house, after a wait where its last lives were in vain; return its exit code.
+
+    What goes wrong is said in its log and, in one line, on stderr.
+    """
+    from lct import log
+
+    try:
+        root = home()
+        ensure_home(root)
+        waits = wait_seconds(count(root / "run", name, now_ns()))
+        if waits:
+            print(f"{name}: the last lives ended at once; this one waits {waits:g} s", file=sys.stderr)  # noqa: T201
+            time.sleep(waits)
+        from lct.run.process import main
+
+        return main(name)
+    except LctError as error:
+        log.get().error("process.failed", reason=str(error))
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return error.exit_code
+    except OSError as error:
+        log.get().error("process.failed", reason=str(error))
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
