@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Context, Decimal
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from lct.domain.text import clean
+from lct.domain.text import as_json, clean
 
 NAME_WIDTH = 60
 BODY_WIDTH = 120
@@ -32,21 +31,6 @@ def say(text: str, manners: Manners) -> None:
     """Tell something on stderr, unless nobody wants to hear it."""
     if not manners.quiet:
         print(clean(text, LINE_WIDTH), file=sys.stderr)
-
-
-def as_json(value: Any) -> Any:
-    """Return a value as JSON holds it: money as plain text, null where a float is no number, the rest as it is."""
-    if isinstance(value, Decimal):
-        from lct.domain.money import plain
-
-        return plain(value)
-    if isinstance(value, Mapping):
-        return {str(key): as_json(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [as_json(item) for item in value]
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return value
 
 
 def print_json(value: Any) -> None:

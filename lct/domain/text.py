@@ -1,6 +1,10 @@
-"""Text: foreign strings as a terminal may see them, whoever draws them."""
+"""Text: foreign strings as a terminal may see them, and values as JSON holds them, whoever writes them."""
 
 import unicodedata
+from collections.abc import Mapping
+from decimal import Decimal
+from math import isfinite
+from typing import Any
 
 CELL_WIDTH = 400
 MARKS_MAX = 2
@@ -26,3 +30,18 @@ def clean(text: str, width: int = CELL_WIDTH) -> str:
             kept.append(letter)
     cut = "".join(kept)
     return cut if len(cut) <= width else f"{cut[: width - 1]}…"
+
+
+def as_json(value: Any) -> Any:
+    """Return a value as JSON holds it: money as plain text, null where a float is no number, the rest as it is."""
+    if isinstance(value, Decimal):
+        from lct.domain.money import plain  # here, for `lct --help` has no money
+
+        return plain(value)
+    if isinstance(value, Mapping):
+        return {str(key): as_json(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_json(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return value
