@@ -14,12 +14,14 @@ PARAMETERS = ("name", "type", "default", "description")
 
 @app.callback()
 def plugin() -> None:
-    """Strategies, feeds and exchanges. Example: lct plugin list"""
+    """Strategies, feeds, exchanges and token sources. Example: lct plugin list"""
 
 
 @app.command("list")
 def list_(
-    group: Annotated[str | None, typer.Argument(help="strategies, feeds or exchanges; without: all.")] = None,
+    group: Annotated[
+        str | None, typer.Argument(help="strategies, feeds, exchanges or token_sources; without: all.")
+    ] = None,
     json: o.Json = False,
 ) -> None:
     """List plugins and the file or package each comes from; none is imported.
@@ -33,7 +35,7 @@ def list_(
 
 @app.command()
 def show(
-    kind: Annotated[str, typer.Argument(help="strategy, feed or exchange.")],
+    kind: Annotated[str, typer.Argument(help="strategy, feed, exchange or token_source.")],
     name: Annotated[str, typer.Argument(help="See lct plugin list.")],
     json: o.Json = False,
 ) -> None:
@@ -54,14 +56,14 @@ def show(
 
 @app.command()
 def new(
-    kind: Annotated[str, typer.Argument(help="strategy; other kinds follow.")],
+    kind: Annotated[str, typer.Argument(help="strategy or token_source; other kinds follow.")],
     name: Annotated[str, typer.Argument(help="a-z, 0-9 and _, a letter first.")],
     json: o.Json = False,
 ) -> None:
-    """Write a small working strategy into the home, with a test beside it; lct backtest runs it at once.
+    """Write a small working plugin into the home, with a test beside it; lct backtest runs a strategy at once.
 
     Example: lct plugin new strategy my_idea
     """
-    from lct.cli.scaffold import write_strategy
+    from lct.cli.scaffold import write_plugin
 
-    print_facts(write_strategy(kind, name), json=json)
+    print_facts(write_plugin(kind, name), json=json)

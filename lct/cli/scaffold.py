@@ -1,12 +1,22 @@
-"""Scaffold: the first file of a strategy of one's own, and its test."""
+"""Scaffold: the first file of a plugin of one's own, and its test."""
 
 import keyword
 from pathlib import Path
+from typing import NamedTuple
 
 from lct import catalog
 from lct.cli.plugins import group_of
 from lct.config import ensure_home, home
 from lct.errors import ConfigError, Refused
+
+
+class Template(NamedTuple):
+    """The texts of a plugin and of its test, and the verb that tries it out."""
+
+    plugin: str
+    test: str
+    try_: str
+
 
 STRATEGY = '''\
 """{title}: long while the close is above its average, flat below."""
@@ -48,7 +58,7 @@ class {klass}(Strategy):
         return scores
 '''
 
-TEST = '''\
+STRATEGY_TEST = '''\
 """{title} keeps the promises of a strategy; run it with pytest."""
 
 from pathlib import Path
@@ -89,28 +99,108 @@ def test_no_score_knows_the_future(strategy, bars):
 '''
 
 
-def write_strategy(kind: str, name: str) -> dict[str, str]:
-    """Write a strategy and its test into the home and return where they are.
+DISCOVERY = '''\
+"""{title}: tokens from a list that you write down."""
 
-    Raises ConfigError for a bad name or another kind, and Refused where the name is taken.
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from lct.ports.token_source import Facts, TokenSeen, TokenSource
+
+HOUR_NS = 3_600_000_000_000
+
+
+class {klass}(TokenSource):
+    """Tells of one token each so many hours; what it does not know stays None, which no gate passes."""
+
+    name: ClassVar[str] = "{name}"
+    summary: ClassVar[str] = "Tokens from a list"
+
+    class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+        """Which tokens; [sources.{name}] of token_discovery.toml."""
+
+        mints: Annotated[tuple[str, ...], Meta(description="their addresses")] = ("So1anaMint1", "So1anaMint2")
+        hours: Annotated[int, Meta(ge=1, description="hours between two")] = 6
+
+    def __init__(self, config: Any, from_ns: int, to_ns: int | None) -> None:
+        """Take the settings and the period, from inclusive to exclusive."""
+        self.config = config
+        self.from_ns, self.to_ns = from_ns, to_ns
+
+    def tokens(self) -> Iterator[TokenSeen]:
+        """Yield the tokens of the period in the order of time: the same ones each time."""
+        for number, mint in enumerate(self.config.mints):
+            seen_at_ns = self.from_ns + number * self.config.hours * HOUR_NS
+            if self.to_ns is not None and seen_at_ns >= self.to_ns:
+                return
+            facts = Facts(age_seconds=3_600.0, liquidity_usd=25_000.0, mint_authority=False)
+            yield TokenSeen("solana", mint, f"MINE{{number}}", f"Mine {{number}}", self.name, seen_at_ns, facts)
+'''
+
+DISCOVERY_TEST = '''\
+"""{title} keeps the promises of a token source; run it with pytest."""
+
+from pathlib import Path
+
+import pytest
+
+from lct import catalog
+
+DAY_NS = 24 * 3_600_000_000_000
+
+
+@pytest.fixture
+def source(monkeypatch):
+    monkeypatch.setenv("LCT_HOME", str(Path(__file__).resolve().parents[2]))
+    kind = catalog.load("token_sources", "{name}")
+    return kind(kind.Config(), DAY_NS, 2 * DAY_NS)
+
+
+def test_the_same_tokens_come_each_time(source):
+    assert list(source.tokens()) == list(source.tokens()) != []
+
+
+def test_they_come_in_the_order_of_time_and_within_the_period(source):
+    times = [token.seen_at_ns for token in source.tokens()]
+
+    assert times == sorted(times)
+    assert all(DAY_NS <= at < 2 * DAY_NS for at in times)
+'''
+
+TEMPLATES = {
+    "strategies": Template(STRATEGY, STRATEGY_TEST, "lct backtest {name}"),
+    "token_sources": Template(DISCOVERY, DISCOVERY_TEST, "lct plugin show token_source {name}"),
+}
+
+
+def write_plugin(kind: str, name: str) -> dict[str, str]:
+    """Write a plugin and its test into the home and return where they are.
+
+    Raises ConfigError for a bad name or a kind without a first file, and Refused where the name is taken.
     """
-    if group_of(kind) != "strategies":
+    group = group_of(kind)
+    noun = catalog.GROUPS[group].noun
+    if group not in TEMPLATES:
         raise ConfigError(f"there is no first file for a {kind} yet; copy one that `lct plugin list` shows")
     if not catalog.NAME.fullmatch(name) or keyword.iskeyword(name):
-        raise ConfigError(f"{name!r} cannot name a strategy; use a-z, 0-9 and _, a letter first, at most 32 characters")
-    taken = [plugin.where for plugin in catalog.found("strategies") if plugin.name == name]
+        raise ConfigError(f"{name!r} cannot name a {noun}; use a-z, 0-9 and _, a letter first, at most 32 characters")
+    taken = [plugin.where for plugin in catalog.found(group) if plugin.name == name]
     folder = home() / "plugins"
-    strategy, test = folder / "strategies" / f"{name}.py", folder / "tests" / f"test_{name}.py"
-    taken += [str(path) for path in (strategy, test) if path.exists()]
+    plugin, test = folder / group / f"{name}.py", folder / "tests" / f"test_{name}.py"
+    taken += [str(path) for path in (plugin, test) if path.exists()]
     if taken:
         raise Refused(f"{taken[0]} is there already; choose another name, or remove it first")
     ensure_home(home())
     words = name.strip("_").split("_")
     title = " ".join(words).capitalize()
     klass = "".join(word.capitalize() for word in words)
-    for path, text in ((strategy, STRATEGY), (test, TEST)):
+    template = TEMPLATES[group]
+    for path, text in ((plugin, template.plugin), (test, template.test)):
         _write_new(path, text.format(name=name, title=title, klass=klass))
-    return {"strategy": str(strategy), "test": str(test), "try": f"lct backtest {name}"}
+    return {noun: str(plugin), "test": str(test), "try": template.try_.format(name=name)}
 
 
 def _write_new(path: Path, text: str) -> None:

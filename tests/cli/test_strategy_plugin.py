@@ -70,6 +70,24 @@ def test_a_new_strategy_runs_and_its_test_passes(document: Any, lct: Any, home: 
     assert Path(written["test"]).parent == home / "plugins" / "tests"
 
 
+def test_a_new_token_source_tells_tokens_and_its_test_passes(document: Any, home: Path) -> None:
+    written = document("plugin", "new", "token_source", "my_list")
+    shown = document("plugin", "show", "token_source", "my_list")
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", written["test"]],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=home,
+        env={name: value for name, value in os.environ.items() if name != "LCT_HOME"},
+    )
+
+    assert Path(written["token_source"]) == home / "plugins" / "token_sources" / "my_list.py"
+    assert [parameter["name"] for parameter in shown["parameters"]] == ["mints", "hours"]
+    assert tested.returncode == 0, tested.stdout
+    assert {row["name"] for row in document("plugin", "list", "token_source")} == {"my_list", "synthetic"}
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [
@@ -81,6 +99,8 @@ def test_a_new_strategy_runs_and_its_test_passes(document: Any, lct: Any, home: 
         (("strategy", "a\x00b"), 2),
         (("strategy", "ｘ"), 2),
         (("strategy", "trend"), 4),
+        (("token_source", "synthetic"), 4),
+        (("token_source", "../evil"), 2),
         (("feed", "mine"), 2),
         (("strateg", "mine"), 5),
     ],
