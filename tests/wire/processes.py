@@ -1,0 +1,99 @@
+"""A house of real processes without a supervisor: each is started again at once when it ends, until it is let go."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from lct.bus.presence import Presence, read
+from lct.client import Client
+from lct.errors import NoAnswer
+from lct.messages.conductor import GetReplay, Replay
+
+ROUNDS = ("conductor", "execution", "market_data", "portfolio", "strategy_engine", "trading_engine", "token_discovery")
+
+
+def configure(home: Path, **files: str) -> None:
+    """Write the configuration of a home."""
+    (home / "config").mkdir(parents=True, exist_ok=True, mode=0o700)
+    home.chmod(0o700)
+    for name, text in files.items():
+        (home / "config" / f"{name}.toml").write_text(text, encoding="utf-8")
+
+
+class Processes:
+    """Starts daemons, and starts again what dies; ends only what it started."""
+
+    def __init__(self, home: Path, names: tuple[str, ...] = ROUNDS, **environment: str) -> None:
+        self.home = home
+        self.names = names
+        self.starts = dict.fromkeys(names, 0)
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        daemons = ",".join(name for name in names if name != "conductor")
+        self.environment = {
+            **os.environ,
+            "LCT_HOME": str(home),
+            "LCT_HTTP_PORTS": "auto",
+            "LCT_DAEMONS": daemons,
+            **({"LCT_TIME": "replayed"} if "conductor" in names else {}),
+            **environment,
+        }
+        self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
+
+    def __enter__(self) -> "Processes":
+        self.keep_up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self.running.values():
+            one.terminate()
+        for one in self.running.values():
+            try:
+                one.wait(10)
+            except subprocess.TimeoutExpired:
+                one.kill()
+                one.wait()
+
+    def keep_up(self) -> None:
+        """Start whatever is not running."""
+        for name in self.names:
+            one = self.running.get(name)
+            if one is None or one.poll() is not None:
+                self.starts[name] += 1
+                (self.home / "log").mkdir(parents=True, exist_ok=True)
+                with (self.home / "log" / f"{name}.stderr").open("ab") as last_words:
+                    self.running[name] = subprocess.Popen(
+                        [sys.executable, "-m", "lct.run", name], env=self.environment, stderr=last_words
+                    )
+
+    def kill(self, name: str) -> None:
+        """End a process as a power switch does."""
+        self.running[name].send_signal(signal.SIGKILL)
+        self.running[name].wait()
+
+    def replay(self, client: Client) -> Replay | None:
+        """How far the replay is, None while the conductor does not answer."""
+        try:
+            return client.ask(GetReplay(), to="conductor")
+        except NoAnswer:
+            return None
+
+    def play_to_the_end(self, seconds: float, each: Any = None) -> Replay:
+        """Wait until nothing is due any more, keeping everyone up; `each` is called now and then."""
+        until = time.perf_counter() + seconds
+        with Client(self.home, patience_ms=500) as client:
+            while time.perf_counter() < until:
+                self.keep_up()
+                if each is not None:
+                    each()
+                found = self.replay(client)
+                if found is not None and found.finished:
+                    return found
+                time.sleep(0.05)
+        raise AssertionError(f"the replay did not end in {seconds} s: {found}; {self.presences()}")
+
+    def presences(self) -> dict[str, Presence | None]:
+        return read(self.home / "run")
