@@ -54,7 +54,7 @@ def token_documents(told: "Tokens") -> list[dict[str, Any]]:
 
 def token_rows(told: "Tokens") -> list[dict[str, Any]]:
     """Return tokens as rows of a table, with what speaks against each in place of its gates."""
-    return [{**_document(token), "why": _why(token)} for token in told.tokens]
+    return [{**_document(token), "score": round(token.score, 2), "why": _why(token)} for token in told.tokens]
 
 
 def _document(token: "TokenScreened") -> dict[str, Any]:
