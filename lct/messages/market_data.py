@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from lct.messages.base import Event, Request
+from lct.messages.base import Event, Request, Told
 
 BARS_ASKED_MAX = 1_000
 SYMBOL_LENGTH_MAX = 40
@@ -113,3 +113,13 @@ class GetTicker(Request[Ticker], frozen=True, tag="market_data.get_ticker"):
     """How does a symbol stand?"""
 
     symbol: Symbol
+
+
+class GetHistory(Request[Told], frozen=True, tag="market_data.get_history"):
+    """Which bars closed after `after` (an `md_seq`)? For who comes late, or comes back: BarsClosed, oldest first.
+
+    `upto` of the reply is the `md_seq` up to which nothing is missing then; for an `after` that lies ahead, the last.
+    """
+
+    after: int
+    limit: int = 64
