@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
-from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -19,8 +18,6 @@ from lct.store.journal import Cursor, Errand, Fact, Journal, Word
 ROUNDS_AT_ONE_TIME_MAX = 10_000
 CLIENT = "client"
 """Who asks from outside of the house; it hears only the reply to what it asks."""
-
-SEAT_NAME = attrgetter("name")
 
 ReplyT = TypeVar("ReplyT", bound=Event)
 
@@ -47,6 +44,8 @@ class LocalBus:
         self.md_seq = 0
         self.counts: Counter[type[Message]] = Counter()
         self._words: list[Heard] = []
+        self._facts: list[Fact] = []
+        self._commands: list[Do] = []
         self._due_ns = NEVER_NS
         self._replies: dict[str | None, Event] = {}
         self._asked = 0
@@ -71,21 +70,23 @@ class LocalBus:
         `on_time` is called with the time each time it moves.
         """
         self._begin()
-        rounds_now = 0
-        while True:
+        self._come_to_rest()
+        while self._due_ns != NEVER_NS and (until_md_seq is None or self.md_seq < until_md_seq):
+            self.now_ns = self._due_ns
+            if on_time is not None:
+                on_time(self.now_ns)
+            self._come_to_rest()
+        self._is_sound = True
+
+    def _come_to_rest(self) -> None:
+        """Run rounds until nobody has said anything and nothing is due by now."""
+        for _ in range(ROUNDS_AT_ONE_TIME_MAX):
             if not self._words and self._due_ns > self.now_ns:
-                if self._due_ns == NEVER_NS or (until_md_seq is not None and self.md_seq >= until_md_seq):
-                    self._is_sound = True
-                    return
-                self.now_ns = self._due_ns
-                rounds_now = 0
-                if on_time is not None:
-                    on_time(self.now_ns)
-            rounds_now += 1
-            if rounds_now > ROUNDS_AT_ONE_TIME_MAX:
-                msg = f"the house talked for {ROUNDS_AT_ONE_TIME_MAX} rounds at {self.now_ns} without coming to rest"
-                raise LctError(msg)
+                return
             self._one_round()
+        if self._words or self._due_ns <= self.now_ns:
+            msg = f"the house talked for {ROUNDS_AT_ONE_TIME_MAX} rounds at {self.now_ns} without coming to rest"
+            raise LctError(msg)
 
     def ask(self, request: Request[ReplyT]) -> ReplyT:
         """Ask a daemon from outside, now: rounds are run until the reply is there; time does not move.
@@ -115,6 +116,8 @@ class LocalBus:
         if not self._is_sound:
             raise LctError("this house broke off in the middle of a round; start it anew, and it goes on from there")
         self._is_sound = False
+        for seat in self._seats:
+            seat.look()
         self._due_ns = self._next_due_ns()
 
     def checkpoint(self) -> None:
@@ -128,12 +131,8 @@ class LocalBus:
     def _next_due_ns(self) -> int:
         earliest = NEVER_NS
         for seat in self._seats:
-            if seat.ports or seat.timers or seat.waiting:
-                due = seat.look()
-                if due < earliest:
-                    earliest = due
-            else:
-                seat.due_ns = NEVER_NS
+            if seat.due_ns < earliest:
+                earliest = seat.due_ns
         return earliest
 
     # -- recovery -----------------------------------------------------------------------------------------------
@@ -159,8 +158,7 @@ class LocalBus:
         self._rehear()
         for seat in self._seats:
             seat.begin(self.now_ns, self.round)
-            self._words += seat.words
-            seat.words = []
+            self._collect(seat)
         self._commit()
 
     def _rehear(self) -> None:
@@ -193,79 +191,76 @@ class LocalBus:
     def _one_round(self) -> None:
         self.round += 1
         words, self._words = self._words, []
-        if len(words) == 1 and words[0].to is None and self._due_ns > self.now_ns:
-            self._one_word(words[0])
-            return
-        awake: list[Seat] = []
+        if len(words) == 1 and self._due_ns > self.now_ns:
+            word = words[0]
+            if word.to is None and type(word.message) in self._hears:
+                self._one_word(word)
+                return
         for word in words:
-            kind = type(word.message)
-            self.counts[kind] += 1
-            if word.to is None and kind in self._hears:
-                for seat, handler in self._hears[kind]:
-                    if not seat.inbox:
-                        awake.append(seat)
-                    seat.inbox.append((handler, word))
-            else:
-                self._deliver_to_one(word, awake)
-            if kind is BarsClosed:
-                self.md_seq = word.message.md_seq  # type: ignore[attr-defined]
-        must_commit = False
-        look_again = self._due_ns <= self.now_ns
-        if look_again:
-            self._wake_due(awake)
-        if len(awake) > 1:
-            awake.sort(key=SEAT_NAME)
-        for seat in awake:
-            look_again |= seat.hear(self.now_ns, self.round)
-            must_commit |= self._collect(seat)
-        self._end_round(must_commit=must_commit, look_again=look_again)
+            self._deliver(word)
+        now_ns, look_again = self.now_ns, False
+        for seat in self._seats:
+            if seat.due_ns <= now_ns:
+                seat.is_due = True
+            elif not seat.inbox:
+                continue
+            if seat.hear(now_ns, self.round):
+                seat.look()
+                look_again = True
+            self._collect(seat)
+        self._end_round(look_again=look_again)
+
+    def _deliver(self, word: Heard) -> None:
+        """Put a word into the inboxes of those who hear it."""
+        kind = type(word.message)
+        self.counts[kind] += 1
+        if kind is BarsClosed:
+            self.md_seq = word.message.md_seq  # type: ignore[attr-defined]
+        if word.to is None and kind in self._hears:
+            for seat, handler in self._hears[kind]:
+                seat.inbox.append((handler, word))
+        else:
+            self._deliver_to_one(word)
 
     def _one_word(self, word: Heard) -> None:
         """Do what a round does when one event is all that was said and nothing is due, as on most rounds: at once."""
-        message = word.message
+        message, now_ns, look_again = word.message, self.now_ns, False
         kind = type(message)
         self.counts[kind] += 1
         if kind is BarsClosed:
             self.md_seq = message.md_seq  # type: ignore[attr-defined]
-        elif isinstance(message, Request):
-            awake: list[Seat] = []
-            self._deliver_to_one(word, awake)
-            awake[0].hear(self.now_ns, self.round)
-            self._end_round(must_commit=self._collect(awake[0]), look_again=True)
-            return
-        must_commit = look_again = False
-        for seat, handler in self._hears.get(kind, ()):
-            said = handler(message, self.now_ns)
+        for seat, handler in self._hears[kind]:
+            said = handler(message, now_ns)
             if said is not None:
                 seat.take(said, word, self.round)
-                look_again |= seat.times_changed
-                seat.times_changed = False
-                must_commit |= self._collect(seat)
-        if must_commit or look_again:
-            self._end_round(must_commit=must_commit, look_again=look_again)
+                if seat.times_changed:
+                    seat.times_changed = False
+                    seat.look()
+                    look_again = True
+                self._collect(seat)
+        self._end_round(look_again=look_again)
 
-    def _collect(self, seat: Seat) -> bool:
-        """Take what a seat has said into the round's words; return whether there is something to commit."""
+    def _collect(self, seat: Seat) -> None:
+        """Take what a seat has said into the round's words, and what must be committed before they are told."""
         if seat.words:
             self._words += seat.words
             seat.words = []
-        return bool(seat.durable or seat.commands)
+        if seat.durable:
+            self._facts += seat.durable
+            seat.durable = []
+        if seat.commands:
+            self._commands += seat.commands
+            seat.commands = []
 
-    def _end_round(self, *, must_commit: bool, look_again: bool) -> None:
+    def _end_round(self, *, look_again: bool) -> None:
         """Commit what must last before it is told, and look when the next thing is due."""
-        if must_commit:
+        if self._facts or self._commands:
             self._commit()
-        if must_commit or look_again:
+            look_again = True
+        if look_again:
             self._due_ns = self._next_due_ns()
 
-    def _wake_due(self, awake: list[Seat]) -> None:
-        for seat in self._seats:
-            if seat.due_ns <= self.now_ns:
-                seat.is_due = True
-                if not seat.inbox:
-                    awake.append(seat)
-
-    def _deliver_to_one(self, word: Heard, awake: list[Seat]) -> None:
+    def _deliver_to_one(self, word: Heard) -> None:
         """Deliver a request to its owner, or a reply to who asked; an event that nobody hears is dropped."""
         message = word.message
         if word.to == CLIENT:
@@ -285,24 +280,19 @@ class LocalBus:
                 handler = seat.hearers[type(message)]
             else:
                 return
-        if not seat.inbox:
-            awake.append(seat)
         seat.inbox.append((handler, word))
 
     def _commit(self) -> None:
         """Make the round's durable events, cursor and outbox durable; only then carry out its commands."""
-        facts: list[Fact] = []
-        commands: list[Do] = []
-        for seat in self._seats:
-            if seat.durable:
-                facts += seat.durable
-                seat.durable = []
-            if seat.commands:
-                commands += seat.commands
-                seat.commands = []
+        facts, self._facts = self._facts, []
+        commands, self._commands = self._commands, []
         self.journal.commit(facts, self._cursor(commands))
         self._commits += 1
-        self._carry_out(commands)
+        if commands:
+            self._carry_out(commands)
+            for seat in self._seats:
+                if seat.ports:
+                    seat.look()
 
     def _carry_out(self, commands: Iterable[Do]) -> None:
         if not self.journal.is_read_only:

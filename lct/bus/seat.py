@@ -1,6 +1,7 @@
 """A seat: one daemon on a bus, with its handlers, its ports, and what it has said in this round."""
 
 from collections.abc import Callable, Generator, Iterable
+from functools import cache
 from types import GeneratorType
 from typing import Any, NamedTuple
 
@@ -33,6 +34,14 @@ class Waiting(NamedTuple):
     deadline_ns: int | None
 
 
+@cache
+def _fact_tag(kind: type[Any]) -> str | None:
+    """Return the tag of durable events of a type, "" where its events are not, None for what is no event."""
+    if not issubclass(kind, Event):
+        return None
+    return tag_of(kind) if kind.durable else ""
+
+
 class Seat:
     """Runs the handlers of one daemon and sorts what they yield; the bus delivers, commits and carries out."""
 
@@ -41,6 +50,7 @@ class Seat:
         self.daemon = daemon
         self.name = daemon.name
         self.ports = ports
+        self._is_durable = daemon.durable
         self.hearers = hearers(daemon)
         self.answerers = answerers(daemon)
         self.inbox: list[tuple[Callable[[Any, int], Any], Heard]] = []
@@ -58,14 +68,15 @@ class Seat:
 
         Return whether what is due next may have changed.
         """
-        inbox, self.inbox = self.inbox, []
         # a timer or a deadline of this very round is due in the next
         due = self._due_timers(now_ns) if self.timers and self.is_due else ()
         late = self._late(now_ns) if self.waiting and self.is_due else ()
-        for handler, heard in inbox:
-            said = handler(heard.message, now_ns)
-            if said is not None:
-                self.take(said, heard, round_)
+        if self.inbox:
+            inbox, self.inbox = self.inbox, []
+            for handler, heard in inbox:
+                said = handler(heard.message, now_ns)
+                if said is not None:
+                    self.take(said, heard, round_)
         changed = self.is_due or self.times_changed
         if self.is_due:
             self._hear_ports(now_ns, round_)
@@ -73,15 +84,17 @@ class Seat:
                 self._ring(due, now_ns, round_)
             if late:
                 self._give_up(late, round_)
-        self.is_due = self.times_changed = False
+            self.is_due = False
+        self.times_changed = False
         return changed
 
     def _hear_ports(self, now_ns: int, round_: int) -> None:
         for port in self.ports:
             due = port.due_ns()
             if due is not None and due <= now_ns:
+                role = port.role
                 for number, event in enumerate(port.results(now_ns)):
-                    self._hear_one(Heard(port.role, number, event, self.name, None), now_ns, round_)
+                    self._hear_one(Heard(role, number, event, self.name, None), now_ns, round_)
 
     def _hear_one(self, heard: Heard, now_ns: int, round_: int) -> None:
         handler = self.hearers.get(type(heard.message))  # type: ignore[arg-type]
@@ -138,7 +151,7 @@ class Seat:
         result = self.answerers[type(request.message)](request.message, now_ns)  # type: ignore[index]
         if type(result) is not GeneratorType:
             self._reply(result, request)
-        elif self.daemon.durable:
+        elif self._is_durable:
             self._reply(self._drain(result, request, round_), request)
         else:
             self._advance(result, request, round_)
@@ -157,7 +170,7 @@ class Seat:
 
     def take(self, said: Any, heard: Heard, round_: int) -> None:
         """Take what a handler gave back on hearing something, one thing after the other."""
-        if type(said) is GeneratorType and not self.daemon.durable:
+        if not self._is_durable and type(said) is GeneratorType:
             self._advance(said, heard, round_)
             return
         for thing in said:
@@ -194,15 +207,16 @@ class Seat:
             self.times_changed = True  # its deadline is no longer due
             self._advance(waiting.handler, waiting.heard, round_, reply=heard.message)
 
-    def _say(self, thing: Said, heard: Heard, round_: int) -> None:
-        if isinstance(thing, Event):
-            if thing.durable:
-                self.daemon.apply(thing)
-                ref = f"{heard.speaker}:{round_ - 1}:{heard.n}"
-                self.durable.append(Fact(self.name, ref, tag_of(type(thing)), encode(thing)))
-            self.words.append(Heard(self.name, len(self.words), thing, None, None))
-        else:
+    def _say(self, thing: Any, heard: Heard, round_: int) -> None:
+        tag = _fact_tag(type(thing))  # type: ignore[arg-type]
+        if tag is None:
             self._want(thing, round_)
+            return
+        if tag:
+            self.daemon.apply(thing)
+            self.durable.append(Fact(self.name, f"{heard.speaker}:{round_ - 1}:{heard.n}", tag, encode(thing)))
+        words = self.words
+        words.append(Heard(self.name, len(words), thing, None, None))
 
     def _want(self, thing: Said, round_: int) -> None:
         if type(thing) is Do:
