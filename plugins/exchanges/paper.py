@@ -9,6 +9,7 @@ from typing import Self
 
 import numpy as np
 
+from lct.domain.bars import Floats
 from lct.domain.instruments import Instrument, Kind, split_symbol
 from lct.domain.matching import (
     Costs,
@@ -28,8 +29,8 @@ from lct.ports.exchange import Account, Cancel, Cancelled, Exchange, Look, Place
 from plugins.exchanges._paper_books import PaperBooks, Past, Resting, Totals
 
 APART = "One of both was lost or restored without the other: restore both from one moment, or `lct portfolio reset`."
-SCAN_BARS = 64
-SCAN_BARS_MAX = 65_536
+BLOCK_BARS = 256
+"""A search for the bar that touches an order skips blocks of so many bars whose extremes do not."""
 
 
 class Paper(Exchange):
@@ -66,6 +67,7 @@ class Paper(Exchange):
         self._orders = 0
         self._trades = 0
         self._changed: dict[str, Resting | Past] = {}
+        self._extremes: dict[str, tuple[Floats, Floats]] = {}
         self._reported: list[tuple[int, int, Event]] = []
         if books is not None:
             self._load(books)
@@ -154,7 +156,7 @@ class Paper(Exchange):
             self._report(PlaceRefused(self._next(), now_ns, key, objection), now_ns)
             return
         self._orders += 1
-        first = int(np.searchsorted(self._tape.bars(order.symbol).open_ns, now_ns))
+        first = int(self._tape.bars(order.symbol).open_ns.searchsorted(now_ns))
         is_market = order.type is OrderType.MARKET
         resting = Resting(order, f"paper-{self._orders}", order.amount, first, self._orders, at_market=is_market)
         self._live[key] = self._changed[key] = resting
@@ -215,18 +217,30 @@ class Paper(Exchange):
         """Return the index of the first bar from `at` on that touches the order, or the number of bars."""
         bars = self._tape.bars(order.symbol)
         below, above = _levels(order)
-        size = SCAN_BARS
-        while at < len(bars):
-            part = slice(at, at + size)
-            hits = bars.low[part] <= below if above == inf else bars.high[part] >= above
-            if above != inf and below != -inf:
-                hits |= bars.low[part] <= below
-            first = int(hits.argmax())
-            if hits[first]:
-                return at + first
-            at += size
-            size = min(size * 4, SCAN_BARS_MAX)
-        return len(bars)
+        total = len(bars)
+        # the rest of the block that `at` is in; then the first block with a touch in it, and that alone bar by bar
+        block = at // BLOCK_BARS
+        end = (block + 1) * BLOCK_BARS
+        first = _first_touch(bars.low[at:end], bars.high[at:end], below, above)
+        if first is None and end < total:
+            lows, highs = self._extremes_of(order.symbol)
+            ahead = _first_touch(lows[block + 1 :], highs[block + 1 :], below, above)
+            if ahead is None:
+                return total
+            at = (block + 1 + ahead) * BLOCK_BARS
+            end = at + BLOCK_BARS
+            first = _first_touch(bars.low[at:end], bars.high[at:end], below, above)
+        return total if first is None else at + first
+
+    def _extremes_of(self, symbol: str) -> tuple[Floats, Floats]:
+        """Return the lowest low and the highest high of each block of a symbol's bars."""
+        found = self._extremes.get(symbol)
+        if found is None:
+            bars = self._tape.bars(symbol)
+            starts = np.arange(0, len(bars), BLOCK_BARS)
+            found = np.fmin.reduceat(bars.low, starts), np.fmax.reduceat(bars.high, starts)
+            self._extremes[symbol] = found
+        return found
 
     def _at_open(self, order: Place, open_: float) -> bool:
         below, above = _levels(order)
@@ -344,6 +358,18 @@ class Paper(Exchange):
         for resting in live:
             self._live[resting.order.client_order_id] = resting
             self._schedule(resting)
+
+
+def _first_touch(low: Floats, high: Floats, below: float, above: float) -> int | None:
+    """Return the index of the first low at or below `below`, or high at or above `above`; None without one."""
+    if above == inf:
+        hits = low <= below
+    else:
+        hits = high >= above
+        if below != -inf:
+            hits |= low <= below
+    first = int(hits.argmax()) if len(hits) else 0
+    return first if len(hits) and hits[first] else None
 
 
 def _levels(order: Place) -> tuple[float, float]:
