@@ -56,6 +56,7 @@ class Portfolio(Daemon):
         """Start with empty books for these instruments."""
         config = config or Config()
         self.instruments = {i.symbol: i for i in instruments}
+        self._quotes = {i.quote for i in instruments}
         self.ledger = Ledger()
         self.trades: deque[Trade] = deque(maxlen=config.trades_kept)
         self.daily: deque[tuple[int, float]] = deque(maxlen=config.days_kept)
@@ -119,10 +120,9 @@ class Portfolio(Daemon):
 
     def _refresh(self) -> None:
         """Bring the float twins up to date that mark the equity on each bar."""
-        quotes = {i.quote for i in self.instruments.values()}
-        self._cash = float(sum((self.ledger.total(quote) for quote in quotes), ZERO))
-        held = ((symbol, self.ledger.held(symbol)) for symbol in self.instruments)
-        self._open = [(symbol, float(amount)) for symbol, amount in held if amount]
+        self._cash = float(sum([self.ledger.total(quote) for quote in self._quotes], ZERO))
+        held = self.ledger.holdings()
+        self._open = [(symbol, float(held[symbol])) for symbol in self.instruments if symbol in held]
 
     def rehears_since(self, md_seq: int) -> int:
         """Need the bars since the last that its journal has marked, and the last mark of every symbol."""
@@ -228,8 +228,7 @@ class Portfolio(Daemon):
     def profit(self, request: GetProfit, now_ns: int) -> Profit:
         """Tell the equity and where it comes from."""
         positions = self.ledger.positions
-        quotes = {i.quote for i in self.instruments.values()}
-        deposits = sum((self.ledger.balance(DEPOSITS, quote) for quote in quotes), ZERO)
+        deposits = sum((self.ledger.balance(DEPOSITS, quote) for quote in self._quotes), ZERO)
         return Profit(
             now_ns,
             deposits,

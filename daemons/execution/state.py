@@ -17,18 +17,14 @@ TRADES_MAX = 100_000
 
 
 class Leg(msgspec.Struct, gc=False):
-    """A live order with what execution needs to look after it."""
+    """A live order with what execution needs to look after it; `protective` says that it guards a position."""
 
     order: Order
     name: str
     md_seq: int
-    stop_loss: Decimal | None = None
-    take_profit: Decimal | None = None
-
-    @property
-    def protective(self) -> bool:
-        """Whether it guards a position."""
-        return self.name != "order"
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+    protective: bool
 
     @property
     def is_going(self) -> bool:
@@ -78,7 +74,8 @@ class Book:
 
     def _apply_intent(self, event: OrderIntended) -> None:
         order = event.order
-        leg = Leg(order, event.leg, event.md_seq, event.stop_loss, event.take_profit)
+        is_guard = event.leg != "order"
+        leg = Leg(order, event.leg, event.md_seq, event.stop_loss, event.take_profit, is_guard)
         self.marked_from.setdefault((order.book, order.symbol), event.md_seq)
         self.legs[order.client_order_id] = leg
         self.live.setdefault((order.book, order.symbol), {})[order.client_order_id] = leg

@@ -64,6 +64,9 @@ class State(enum.Enum):
     REJECTED = "rejected"
     ABSENT = "absent"
 
+    # there is one of each: Enum's own hash is that of the name, in Python, and each step of an order asks for several
+    __hash__ = object.__hash__
+
 
 TERMINAL = frozenset({State.DENIED, State.REJECTED, State.ABSENT, State.FILLED, State.CANCELED, State.EXPIRED})
 """States that only a late fill leaves."""

@@ -59,7 +59,8 @@ class Tape:
             for field, values in enumerate((part.open, part.high, part.low, part.close, part.volume)):
                 table[field, at, column] = values
         if present.all():
-            return [Row(t, self.symbols, *c) for t, *c in zip(times.tolist(), *table.tolist(), strict=True)]
+            columns = (times.tolist(), [self.symbols] * len(times), *table.tolist())
+            return list(map(Row._make, zip(*columns, strict=True)))
         return [self._sparse(t, present[i], table[:, i]) for i, t in enumerate(times.tolist())]
 
     def _sparse(self, open_ns: int, present: np.ndarray, table: np.ndarray) -> Row:

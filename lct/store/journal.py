@@ -65,7 +65,7 @@ class Cursor(msgspec.Struct, frozen=True):
     heard: dict[str, int] = {}
 
 
-class Fact(NamedTuple):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """A durable event on its way into the journal."""
 
     daemon: str
@@ -112,10 +112,11 @@ class Chain:
 
     def fold(self, fact: Fact, cursor: Cursor) -> tuple[int, bytes, bytes]:
         """Append a fact to its daemon's chain; return its number, the hash before it, and its own."""
-        daemon, ref, kind, body = fact
+        daemon = fact.daemon
         seq, prev = self.heads.get(daemon, (0, GENESIS))
         seq += 1
-        digest = row_hash((daemon, seq, cursor.epoch, prev), (ref, cursor.round, cursor.now_ns, kind, SCHEMA, body))
+        tail = (fact.heard_ref, cursor.round, cursor.now_ns, fact.type, SCHEMA, fact.body)
+        digest = row_hash((daemon, seq, cursor.epoch, prev), tail)
         self.heads[daemon] = (seq, digest)
         return seq, prev, digest
 
@@ -154,7 +155,7 @@ def row_hash(head: tuple[str, int, int, bytes], tail: tuple[str, int, int, str, 
     daemon, seq, epoch, prev = head
     ref, round_, now_ns, kind, schema, body = tail
     text = f"{daemon}\0{seq}\0{epoch}\0{ref}\0{round_}\0{now_ns}\0{kind}\0{schema}\0".encode()
-    return blake2b(b"".join((prev, text, body)), digest_size=HASH_BYTES).digest()
+    return blake2b(prev + text + body, digest_size=HASH_BYTES).digest()
 
 
 def verify(rows: Iterable[Row]) -> dict[str, int]:
