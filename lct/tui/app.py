@@ -1,0 +1,131 @@
+"""The dashboard: one app that draws the last view of a watcher, and asks nothing by itself."""
+
+import asyncio
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, ComposeResult, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from lct import clock
+from lct.tui.explain import Explain
+from lct.tui.house import View, Watcher
+from lct.tui.themes import NIGHT
+from lct.tui.widgets.health import Health
+from lct.tui.widgets.log import Log
+from lct.tui.widgets.panel import Panel
+from lct.tui.widgets.positions import Positions
+from lct.tui.widgets.signals import Signals
+from lct.tui.widgets.summary import Summary
+
+TICK_SECONDS = 0.25
+"""How often the last view and the age of everything on the screen are looked at; what did not change is not drawn."""
+ENDED_BY_SIGNAL = 128
+PANELS: tuple[type[Panel], ...] = (Positions, Signals, Health, Log)
+
+
+class Dashboard(App[None]):
+    """Shows a house; quitting it, or killing it, changes nothing in the house."""
+
+    TITLE = "lct"
+    CSS_PATH = "lct.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-normal"), (160, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(at), f"panel('{kind.TITLE.lower()}')", kind.TITLE, tooltip=f"Go to {kind.TITLE.lower()}")
+            for at, kind in enumerate(PANELS, 1)
+        ),
+        Binding("z", "zoom", "Zoom", tooltip="Give the whole screen to one panel, and back"),
+        Binding("question_mark", "explain", "Explain", key_display="?", tooltip="What is on this screen"),
+        Binding("q", "quit", "Quit", tooltip="Close the dashboard; the house goes on"),
+        Binding("ctrl+c", "quit", "Quit", show=False),
+    ]
+
+    def __init__(self, watcher: Watcher, home: Path, now_ns: Callable[[], int] = clock.now_ns) -> None:
+        """Take who looks at the house, its home (which is only shown), and the wall clock."""
+        super().__init__()
+        self._watcher = watcher
+        self._home = home
+        self._now_ns = now_ns
+        self._stop = threading.Event()
+        self._drawn: tuple[View, int] | None = None
+
+    def compose(self) -> ComposeResult:
+        """Put the summary above the panels, and the keys below them."""
+        yield Summary(self._home)
+        with Container(id="panels"):
+            yield from (kind() for kind in PANELS)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Begin to look, and to draw what was seen."""
+        self.register_theme(NIGHT)
+        self.theme = NIGHT.name
+        self.animation_level = "none"
+        self.run_worker(self._watch, name="watcher", thread=True)
+        self.set_interval(TICK_SECONDS, self.tick)
+        self.call_after_refresh(self.draw)
+        self._obey_signals()
+
+    def on_unmount(self) -> None:
+        """Let the watcher end."""
+        self._stop.set()
+
+    def on_resize(self) -> None:
+        """Fit everything into the new size."""
+        self.call_after_refresh(self.draw)
+
+    def tick(self) -> None:
+        """Draw if there is a new view, or a second has gone by."""
+        now_ns = self._now_ns()
+        if self._drawn != (self._watcher.view, now_ns // clock.NS_PER_SECOND):
+            self.draw()
+
+    def draw(self) -> None:
+        """Draw the last view."""
+        view, now_ns = self._watcher.view, self._now_ns()
+        self._drawn = (view, now_ns // clock.NS_PER_SECOND)
+        screen = self.screen_stack[0]
+        for part in (screen.query_one(Summary), *screen.query(Panel)):
+            part.draw(view, now_ns, self._watcher.refresh_seconds)
+
+    def action_panel(self, name: str) -> None:
+        """Go to a panel."""
+        self.screen.minimize()
+        self.screen.query_one(f"#{name}", Panel).focus()
+
+    def action_zoom(self) -> None:
+        """Give the whole screen to the panel in focus, or take it back."""
+        focused = self.screen.focused
+        if self.screen.maximized is not None:
+            self.screen.minimize()
+        elif isinstance(focused, Panel):
+            self.screen.maximize(focused)
+        self.call_after_refresh(self.draw)
+
+    def action_explain(self) -> None:
+        """Say what is on the screen."""
+        self.push_screen(Explain())
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Offer what the keys do in the palette as well."""
+        yield from super().get_system_commands(screen)
+        yield SystemCommand("Explain", "What is on this screen", self.action_explain)
+        yield SystemCommand("Zoom", "Give the whole screen to one panel, and back", self.action_zoom)
+
+    def _watch(self) -> None:
+        self._watcher.run(self._stop)
+
+    def _obey_signals(self) -> None:
+        """End in order where the system asks for it, so that the terminal is left as it was found."""
+        if threading.current_thread() is threading.main_thread() and not self.is_headless:
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop = asyncio.get_running_loop()
+                loop.add_signal_handler(number, self.exit, None, ENDED_BY_SIGNAL + number)

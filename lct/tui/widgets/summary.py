@@ -1,0 +1,136 @@
+"""The summary: whose house this is and how it is, what the account is worth, and how trading goes."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.cells import cell_len
+from textual.content import Content
+from textual.widgets import Static
+
+from lct.domain.health import worst
+from lct.domain.text import clean
+from lct.messages.portfolio import Profit
+from lct.messages.trading_engine import TradingStatus
+from lct.tui import figures
+from lct.tui.house import View
+from lct.tui.widgets.health import KINDS as HEALTH_KINDS
+from lct.tui.widgets.panel import KINDS, how_old, is_old
+from lct.tui.widgets.positions import profit_kind
+
+HOME_WIDTH = 60
+WITHHELD_WIDTH = 80
+GAP = 3
+STYLES = {**KINDS, "plain": "", "strong": "bold", "accent": "$accent"}
+
+
+class Fact(NamedTuple):
+    """A named figure; `spare` ones are left out where it is narrow, greatest first."""
+
+    name: str
+    text: str
+    kind: str = "plain"
+    spare: int = 0
+
+    @property
+    def width(self) -> int:
+        """How many cells it takes."""
+        return cell_len(f"{self.name} {self.text}".strip())
+
+
+class Summary(Static):
+    """Three lines at the top; the third one only where there is room."""
+
+    def __init__(self, home: Path) -> None:
+        """Take the home, which names the house."""
+        super().__init__(id="summary")
+        self._home = clean(str(home), HOME_WIDTH)
+        self._shown: Content | None = None
+
+    def draw(self, view: View, now_ns: int, refresh_seconds: float) -> None:
+        """Show a view as it is at `now_ns` (wall clock)."""
+        width = self.content_size.width
+        lines = [
+            self._title(view, now_ns, width),
+            self._money(view, now_ns, refresh_seconds, width),
+            self._trading(view, now_ns, refresh_seconds, width),
+        ]
+        content = Content("\n").join(lines)
+        if content != self._shown:
+            self._shown = content
+            self.update(content)
+
+    def _title(self, view: View, now_ns: int, width: int) -> Content:
+        healths = [member.health(now_ns) for member in view.members]
+        verdict = worst(health.state for health in healths)
+        down = [clean(health.name, HOME_WIDTH) for health in healths if health.state != "up"]
+        words = "up" if verdict == "up" else f"{verdict}: {', '.join(down)}" if len(down) < len(healths) else verdict
+        clock = f"{figures.hour(now_ns)} UTC"
+        left = [Fact("lct", self._home, "accent"), Fact("house", words, HEALTH_KINDS[verdict])]
+        room = width - cell_len(clock) - GAP
+        title = facts(left, room)
+        gap = max(GAP, width - title.cell_length - cell_len(clock))
+        return Content.assemble(title, " " * gap, (clock, STYLES["dim"]))
+
+    def _money(self, view: View, now_ns: int, refresh_seconds: float, width: int) -> Content:
+        answer = view.profit
+        if view.nobody_ever_answered:
+            words = f"Nobody answers in {self._home}. `lct up` starts the house; this screen keeps trying."
+            return Content.assemble((words, STYLES["warn"])).truncate(width, ellipsis=True)
+        if answer.reply is None:
+            return facts([Fact("equity", " ".join(how_old("portfolio", answer, now_ns)[:1]), "dim")], width)
+        old = is_old(answer, now_ns, refresh_seconds)
+        note, kind = how_old("portfolio", answer, now_ns) if old else ("", "dim")
+        shown = [Fact("", note, kind)] if old else []
+        return facts([*money_facts(answer.reply, faded=old), *shown], width)
+
+    def _trading(self, view: View, now_ns: int, refresh_seconds: float, width: int) -> Content:
+        answer = view.trading
+        old = is_old(answer, now_ns, refresh_seconds)
+        note, kind = how_old("trading_engine", answer, now_ns) if old else ("", "dim")
+        shown = [Fact("", note, kind)] if old else []
+        if answer.reply is None:
+            return facts(shown, width)
+        return facts([*trading_facts(answer.reply, faded=old), *shown], width)
+
+
+def money_facts(profit: Profit, *, faded: bool) -> list[Fact]:
+    """Return what the account is worth and where that comes from, in quote."""
+    made = None if profit.equity is None else profit.equity - profit.deposits
+    share = made / profit.deposits if made is not None and profit.deposits else None
+    found = [
+        Fact("equity", figures.money(profit.equity), "strong"),
+        Fact("profit", f"{figures.money(made, signed=True)} ({figures.percent(share)})", profit_kind(made)),
+        Fact("open", figures.money(profit.unrealized_profit, signed=True), profit_kind(profit.unrealized_profit), 1),
+        Fact("booked", figures.money(profit.realized_profit, signed=True), profit_kind(profit.realized_profit), 2),
+        Fact("fees", figures.money(profit.fees), "plain", 3),
+        Fact("fills", f"{profit.fills:,}", "plain", 4),
+        Fact("deepest drawdown", f"{profit.track.drawdown_max * 100:.2f} %", "plain", 5),
+        Fact("market", figures.moment(profit.time_ns), "plain", 6),
+    ]
+    return [fact._replace(kind="dim") for fact in found] if faded else found
+
+
+def trading_facts(status: TradingStatus, *, faded: bool) -> list[Fact]:
+    """Return what the trading engine counted, and what it withheld by reason, most first."""
+    withheld = sorted(status.withheld.items(), key=lambda item: (-item[1], item[0]))
+    reasons = clean(", ".join(f"{reason} {count:,}" for reason, count in withheld), WITHHELD_WIDTH)
+    found = [
+        Fact("cycles", f"{status.cycles:,}"),
+        Fact("signals", f"{status.signals:,}"),
+        Fact("proposals", f"{status.proposals:,}"),
+        Fact("withheld", f"{sum(status.withheld.values()):,}{f': {reasons}' if reasons else ''}", "plain", 1),
+    ]
+    return [fact._replace(kind="dim") for fact in found] if faded else found
+
+
+def facts(found: list[Fact], width: int) -> Content:
+    """Return facts side by side, as many as fit."""
+    shown = list(found)
+    for fact in sorted((fact for fact in found if fact.spare), key=lambda fact: -fact.spare):
+        if sum(each.width for each in shown) + GAP * (len(shown) - 1) > width:
+            shown.remove(fact)
+    pieces = [
+        Content.assemble((fact.name, STYLES["dim"]), " " if fact.name else "", (fact.text, STYLES[fact.kind]))
+        for fact in shown
+    ]
+    return Content(" " * GAP).join(pieces).truncate(max(width, 0), ellipsis=True)
