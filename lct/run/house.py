@@ -9,6 +9,7 @@ from typing import TypeVar
 import msgspec
 
 import daemons
+from daemons.api_gateway import Config as ApiGatewayConfig
 from daemons.execution import Config as ExecutionConfig
 from daemons.market_data import Config as MarketDataConfig
 from daemons.monitoring import Config as MonitoringConfig
@@ -45,6 +46,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trading_engine: TradingEngineConfig = TradingEngineConfig()
     execution: ExecutionConfig = ExecutionConfig()
     portfolio: PortfolioConfig = PortfolioConfig()
+    api_gateway: ApiGatewayConfig = ApiGatewayConfig()
     token_discovery: TokenDiscoveryConfig = TokenDiscoveryConfig()
     monitoring: MonitoringConfig = MonitoringConfig()
 
