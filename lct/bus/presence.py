@@ -1,6 +1,5 @@
 """The run directory: who is in the house, and since when; a file per daemon, rewritten with every heartbeat."""
 
-import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass, field
@@ -40,6 +39,8 @@ def socket_folder(home: Path) -> Path:
     """
     folder = home / "run"
     if len(os.fsencode(folder)) > SOCKET_PATH_MAX:
+        import hashlib  # a tenth of `lct status`, and most paths are short
+
         digest = hashlib.blake2b(os.fsencode(folder), digest_size=6).hexdigest()
         base = Path(os.environ.get("XDG_RUNTIME_DIR") or "/tmp")  # noqa: S108 - the folder is checked below
         folder = base / f"lct-{os.getuid()}-{digest}"

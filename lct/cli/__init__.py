@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,9 +37,12 @@ class Verbs(TyperGroup):
     """The group of all verbs: each is imported when it is called, completed, or asked for its help."""
 
     def __init__(self, **attrs: Any) -> None:
-        """List the verbs by their help lines alone."""
+        """List the verbs by their help lines alone; nobody asked for help until somebody types it, see `_typed`."""
+        found = verbs()
+        unasked = {"help": False}
+        attrs["context_settings"] = {"default_map": {**unasked, **dict.fromkeys(found, unasked)}}
         super().__init__(**attrs)
-        for name, line in verbs().items():
+        for name, line in found.items():
             self.commands[name] = TyperCommand(name, help=line)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
@@ -50,7 +53,12 @@ class Verbs(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Take global options wherever they stand."""
-        return super().parse_args(ctx, global_options_first(args))
+        args = global_options_first(args)
+        every, self.params = self.params, _typed(self.params, args, self.commands)
+        try:
+            return super().parse_args(ctx, args)
+        finally:
+            self.params = every
 
     def invoke(self, ctx: Any) -> Any:
         """Run a verb; Ctrl-C ends it in one line."""
@@ -95,6 +103,18 @@ def global_options_first(args: list[str]) -> list[str]:
         else:
             rest.append(word)
     return [*first, *rest]
+
+
+def _typed(params: list[Any], args: list[str], known: Container[str]) -> list[Any]:
+    """Return the options that stand before the verb: where an option has no value, Typer loads pydantic to say so.
+
+    That would be half the time of `lct status`. Where there is no verb, all are returned: they may be asked about.
+    """
+    verb = next((at for at, word in enumerate(args) if word in known), None)
+    if verb is None or "_LCT_COMPLETE" in os.environ:
+        return params
+    typed = {word.partition("=")[0] for word in args[:verb]}
+    return [param for param in params if typed.intersection(param.opts)] if typed else []
 
 
 def _verb(name: str) -> Any:

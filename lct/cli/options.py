@@ -69,6 +69,13 @@ def complete_symbols(ctx: typer.Context, incomplete: str) -> Iterator[str]:
     yield from _last_of_list(incomplete, symbols)
 
 
+def complete_daemons(incomplete: str) -> Iterator[str]:
+    """Complete a daemon, also as the last of a list with commas."""
+    from lct.supervisor import conf
+
+    yield from _last_of_list(incomplete, conf.chosen(conf.shipped(), None))
+
+
 def _last_of_list(incomplete: str, known: list[str]) -> Iterator[str]:
     before, comma, last = incomplete.rpartition(",")
     for name in known:
@@ -76,6 +83,12 @@ def _last_of_list(incomplete: str, known: list[str]) -> Iterator[str]:
             yield f"{before}{comma}{name}"
 
 
+Only = Annotated[
+    Any,
+    typer.Option(
+        "--only", parser=names, metavar="A,B", autocompletion=complete_daemons, help="Only these daemons; without: all."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Last = Annotated[int | None, typer.Option("--last", min=1, help="Only the newest N.")]
 Csv = Annotated[Path | None, typer.Option("--csv", help="Write the rows to this CSV file too.")]
