@@ -6,6 +6,7 @@ from pathlib import Path
 import zmq
 
 from lct.bus import sockets
+from lct.bus.calling import TEND_SECONDS, Watch, connected, hang_up
 from lct.bus.security import OPEN_IPC, Security
 from lct.bus.sockets import Endpoint, Endpoints, Socket
 from lct.bus.wire import COMMAND_BYTES_MAX, announced, pack, topic, unpack
@@ -37,14 +38,18 @@ class Asker:
             raise Refused(f"a request of {len(frame)} bytes; at most {COMMAND_BYTES_MAX} are taken")
         until_ns = monotonic_ns() + patience_ms * NS_PER_MS
         line = self._line(to)
-        if not _becomes(zmq.POLLOUT, line, until_ns):
-            raise NoAnswer(f"{to} is not there. lct status shows who is; lct up starts the house.")
-        line.send(frame, zmq.NOBLOCK)
-        while _becomes(zmq.POLLIN, line, until_ns):
-            reply = self._reply(line)
-            if reply is not None and reply.causation == request.id:
-                return reply  # others answer what was given up before
-        raise NoAnswer(f"{to} did not answer within {patience_ms} ms. lct status shows how it is.")
+        is_sent = False
+        if _becomes(zmq.POLLOUT, line, until_ns):
+            line.send(frame, zmq.NOBLOCK)
+            is_sent = True
+            while _becomes(zmq.POLLIN, line, until_ns):
+                reply = self._reply(line)
+                if reply is not None and reply.causation == request.id:
+                    return reply  # others answer what was given up before
+        hang_up(self._lines.pop(to))  # libzmq may have given it up for good
+        if is_sent:
+            raise NoAnswer(f"{to} did not answer within {patience_ms} ms. lct status shows how it is.")
+        raise NoAnswer(f"{to} is not there. lct status shows who is; lct up starts the house.")
 
     def close(self) -> None:
         """Close the sockets; may be called twice."""
@@ -65,8 +70,7 @@ class Asker:
             raise NoAnswer(f"{to} is not running. lct up starts the house.")
         line = self._lines.get(to)
         if line is None:
-            line = sockets.asking(self._context)
-            _connect(line, endpoint, to, self._security)
+            line = connected(self._security, sockets.asking, self._context, to, endpoint)
             self._lines[to] = line
         return line
 
@@ -81,31 +85,28 @@ class Listener:
         self._endpoints = endpoints
         self._context = sockets.context()
         self._poller = zmq.Poller()
-        self._speakers: dict[str, Socket] = {}
-        self._by_socket: dict[Socket, str] = {}
+        self._speakers: dict[str, tuple[Socket, Watch]] = {}
+        self._names: dict[Socket, str] = {}
+        self._topics: dict[str, tuple[bytes, ...]] = {}
+        self._tended_ns = monotonic_ns()
         self.malformed = 0
 
     def hear(self, speaker: str, tags: Iterable[str] = ("",)) -> None:
-        """Hear these tags ("" is everything) of a process, now and whenever it comes back."""
-        if speaker in self._speakers:
-            return
-        socket = sockets.hearing(self._context)
-        for tag in tags:
-            socket.set(zmq.SUBSCRIBE, topic(tag))
-        _connect(socket, _where(speaker, self._folder, self._endpoints).tell, speaker, self._security)
-        self._speakers[speaker] = socket
-        self._by_socket[socket] = speaker
-        self._poller.register(socket, zmq.POLLIN)
+        """Hear these tags ("" is everything) of a process, now and whenever it comes back; once for each process."""
+        if speaker not in self._speakers:
+            self._topics[speaker] = tuple(topic(tag) for tag in tags)
+            self._call(speaker)
 
     def heard(self, timeout_ms: int) -> Iterator[Envelope]:
         """Yield what waits, at most one envelope of each speaker; nothing after `timeout_ms` of silence."""
+        self._tend()
         for socket, _ in self._poller.poll(timeout_ms):
             frames = sockets.received(socket)
             try:
                 if len(frames) != 1:
                     raise ValueError("more than one frame")
                 event = announced(frames[0].bytes)
-                if event.source != self._by_socket[socket]:
+                if event.source != self._names[socket]:
                     raise ValueError("said in the name of another")
             except ValueError:
                 self.malformed += 1
@@ -116,17 +117,33 @@ class Listener:
         """Close the sockets; may be called twice."""
         self._context.destroy(linger=0)
 
+    def _call(self, speaker: str) -> None:
+        endpoint = _where(speaker, self._folder, self._endpoints).tell
+        socket = connected(self._security, sockets.hearing, self._context, speaker, endpoint)
+        for beginning in self._topics[speaker]:
+            socket.set(zmq.SUBSCRIBE, beginning)
+        self._speakers[speaker] = (socket, Watch(socket))
+        self._names[socket] = speaker
+        self._poller.register(socket, zmq.POLLIN)
+
+    def _tend(self) -> None:
+        """Look after the connections from time to time; one that libzmq has given up is made anew."""
+        now = monotonic_ns()
+        if now - self._tended_ns < TEND_SECONDS * NS_PER_SECOND:
+            return
+        self._tended_ns = now
+        for speaker, (socket, watch) in list(self._speakers.items()):
+            if watch.has_given_up():
+                self._poller.unregister(socket)
+                del self._names[socket]
+                hang_up(socket)
+                self._call(speaker)
+
 
 def _becomes(event: int, line: Socket, until_ns: int) -> bool:
     """Wait until a socket can be read or written; return False where the time ends first."""
     left_ms = (until_ns - monotonic_ns()) // NS_PER_MS
     return bool(line.poll(max(0, left_ms), event))
-
-
-def _connect(socket: Socket, endpoint: str, to: str, security: Security) -> None:
-    security.allow(endpoint)
-    security.call(socket, to)
-    socket.connect(endpoint)
 
 
 def _where(name: str, folder: Path, endpoints: Endpoints | None) -> Endpoint:

@@ -43,12 +43,16 @@ class Ear:
             self._looks_later = True
             self._loop.call_soon(self.look)
 
-    def close(self) -> None:
-        """Hear nothing more."""
+    def rest(self) -> None:
+        """Hear nothing more; the socket stays open."""
         if self._is_open:
             self._is_open = False
             self._loop.remove_reader(self._descriptor)
-            self.socket.close(linger=0)
+
+    def close(self) -> None:
+        """Hear nothing more, and close the socket."""
+        self.rest()
+        self.socket.close(linger=0)
 
     def _again(self) -> None:
         self._is_due = True

@@ -1,8 +1,10 @@
 """The guard: looks at the key of everyone who connects, as libzmq asks it to (ZAP)."""
 
 from collections.abc import Callable, Mapping
+from typing import cast
 
 import zmq
+from zmq.auth import Authenticator
 from zmq.auth.thread import ThreadAuthenticator
 from zmq.utils import z85
 from zmq.utils.monitor import recv_monitor_message
@@ -35,6 +37,15 @@ class Guard(ThreadAuthenticator):
     def curve_user_id(self, client_public_key: bytes) -> str:
         """Return the name of a key that was let in."""
         return self._names_by_key[z85.encode(client_public_key).decode()]
+
+    def stop(self) -> None:
+        """End the thread; of one that died nobody would take the word, and waiting for that would never end."""
+        pipe = cast("Socket | None", self.pipe)
+        if pipe is None or self.is_alive():
+            super().stop()
+        else:
+            pipe.close(linger=0)
+            Authenticator.stop(self)
 
 
 def knock(context: Context, door: Socket, endpoint: str, come: Callable[[Socket], None]) -> int | None:

@@ -1,8 +1,10 @@
 """The post: the sockets of one process on its asyncio loop; words go out by methods and come in by callbacks."""
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,12 @@ import msgspec
 import zmq
 
 from lct.bus import sockets
+from lct.bus.calling import TEND_SECONDS, connected
+from lct.bus.connection import Connection
 from lct.bus.ear import Ear
 from lct.bus.ids import Unexpired
 from lct.bus.lock import locked
+from lct.bus.porter import Porter
 from lct.bus.security import OPEN_IPC, Security
 from lct.bus.sockets import Endpoint, Endpoints, Socket
 from lct.bus.wire import (
@@ -27,16 +32,12 @@ from lct.bus.wire import (
     topic,
     unpack,
 )
-from lct.clock import NS_PER_SECOND, now_ns
+from lct.clock import now_ns
 from lct.errors import Refused
 from lct.messages.base import Envelope, RequestRefused, encode
 
 IN_FLIGHT_MAX = 1_024
 """Requests of one process that wait for a reply."""
-REMEMBERED_MAX = 65_536
-"""Requests that have not expired, whose ids are kept so that none is carried out twice."""
-EXPIRY_NS_MAX = 600 * NS_PER_SECOND
-"""How far ahead a request may expire, for its id is kept so long."""
 
 Route = bytes
 """Where the reply to a request goes."""
@@ -78,18 +79,17 @@ class Post:
         self._security = security
         self._endpoints = endpoints
         self._request_bytes_max = request_bytes_max
-        self._is_hub = is_hub
         self.context = sockets.context()
         self._lock: int | None = None
         self._doors: tuple[Socket, ...] = ()
         self._asked: Ear | None = None
         self._told: Ear | None = None
-        self._lines: dict[str, Ear] = {}
+        self._lines: dict[str, Connection] = {}
         self._reached: set[str] = set()
-        self._speakers: dict[str, Ear] = {}
-        self._tags: dict[str, set[str]] = {}
-        self._topics: dict[str, bytes] = {}
-        self._seen: Unexpired[tuple[str, str]] = Unexpired(REMEMBERED_MAX)
+        self._speakers: dict[str, Connection] = {}
+        self._topics: dict[str, set[bytes]] = {}
+        self._tending: asyncio.TimerHandle | None = None
+        self._porter = Porter(name, self.counts, is_hub=is_hub)
         self._in_flight: Unexpired[str] = Unexpired(IN_FLIGHT_MAX)
         self._refusals = 0
 
@@ -132,9 +132,15 @@ class Post:
 
     def close(self) -> None:
         """Close all sockets, dropping what has not left, and give the place up; may be called twice."""
-        for ear in (self._asked, self._told, *self._lines.values(), *self._speakers.values()):
+        if self._tending is not None:
+            self._tending.cancel()
+        for ear in (self._asked, self._told):
             if ear is not None:
                 ear.close()
+        for connection in (*self._lines.values(), *self._speakers.values()):
+            connection.close()
+        self._lines.clear()
+        self._speakers.clear()
         self._security.stop()
         self.context.destroy(linger=0)
         if self._lock is not None:
@@ -212,34 +218,30 @@ class Post:
 
     def hear(self, speaker: str, tags: Iterable[str] = ("",)) -> None:
         """Hear these tags ("" is everything) of a process, from now on and whenever it comes back."""
-        ear = self._speakers.get(speaker)
-        if ear is None:
-            socket = sockets.hearing(self.context)
-            self._connect(socket, speaker, self._where(speaker).tell)
-            ear = self._speakers[speaker] = Ear(socket, self._hearer(speaker, socket))
-            self._tags[speaker] = set()
-        for tag in set(tags) - self._tags[speaker]:
-            ear.socket.set(zmq.SUBSCRIBE, topic(tag))
-            self._tags[speaker].add(tag)
+        wanted = {topic(tag) for tag in tags} - self._topics.get(speaker, set())
+        self._topics.setdefault(speaker, set()).update(wanted)
+        if speaker in self._speakers:
+            for beginning in wanted:
+                self._speakers[speaker].socket.set(zmq.SUBSCRIBE, beginning)
+        else:
+            self._speakers[speaker] = Connection(
+                partial(self._call_speaker, speaker), partial(self._take_event, speaker)
+            )
+            self._tend_later()
 
     def forget(self, speaker: str) -> None:
         """Hear nothing more of a process."""
-        ear = self._speakers.pop(speaker, None)
-        if ear is not None:
-            ear.close()
-            del self._tags[speaker]
+        if speaker in self._speakers:
+            self._speakers.pop(speaker).close()
+            del self._topics[speaker]
 
     # --- in
 
     def _take_request(self) -> bool:
         assert self._asked is not None
-        try:
-            frames = sockets.received(self._asked.socket)
-        except zmq.Again:
-            return False
-        if len(frames) != 2:  # where the reply goes, and the request
-            self.counts["too_many_frames" if len(frames) > FRAMES_MAX else "malformed"] += 1
-            return True
+        frames = self._frames(self._asked.socket, 2)  # where the reply goes, and the request
+        if not frames:
+            return frames is not None
         try:
             request = unpack(frames[1].bytes)
         except ValueError:
@@ -249,40 +251,18 @@ class Post:
         if speaker is not None and speaker != request.source:
             self.counts["forged"] += 1
             return True
-        self._check(frames[0].bytes, request)
+        route = frames[0].bytes
+        objection = self._porter.objection(request, now_ns())
+        if objection is None:
+            self.on_request(route, request)
+        elif objection:
+            self.refuse(route, request.id, objection)
         return True
 
-    def _check(self, route: Route, request: Envelope) -> None:
-        """Hand a request on that is for here, has not expired, and was not heard before."""
-        now = now_ns()
-        key = (request.source, request.id)
-        if request.expires_ns is None:
-            self.counts["malformed"] += 1
-        elif request.destination != self.name and not self._is_hub:
-            self.counts["misdirected"] += 1
-            self.refuse(route, request.id, f"this is {self.name}, not {request.destination}")
-        elif request.expires_ns <= now:
-            self.counts["expired"] += 1
-            self.refuse(route, request.id, f"expired {(now - request.expires_ns) // 1_000_000} ms ago")
-        elif request.expires_ns > now + EXPIRY_NS_MAX:
-            self.counts["malformed"] += 1
-            self.refuse(route, request.id, f"expires in more than {EXPIRY_NS_MAX // NS_PER_SECOND} s")
-        elif key in self._seen:
-            self.counts["repeated"] += 1
-        elif not self._seen.add(key, request.expires_ns, now):
-            self.counts["busy"] += 1
-            self.refuse(route, request.id, "too many requests")
-        else:
-            self.on_request(route, request)
-
     def _take_reply(self, socket: Socket) -> bool:
-        try:
-            frames = sockets.received(socket)
-        except zmq.Again:
-            return False
-        if len(frames) != 1:
-            self.counts["too_many_frames" if len(frames) > FRAMES_MAX else "malformed"] += 1
-            return True
+        frames = self._frames(socket, 1)
+        if not frames:
+            return frames is not None
         try:
             reply = unpack(frames[0].bytes)
         except ValueError:
@@ -294,42 +274,34 @@ class Post:
         self.on_reply(reply)
         return True
 
-    def _hearer(self, speaker: str, socket: Socket) -> Callable[[], bool]:
-        def take() -> bool:
-            try:
-                frame = socket.recv(zmq.NOBLOCK, copy=False)
-            except zmq.Again:
-                return False
-            if frame.more:
-                self._drop_rest(socket)
-                return True
-            try:
-                event = announced(frame.bytes)
-            except ValueError:
-                self.counts["malformed"] += 1
-                return True
-            if event.source != speaker:
-                self.counts["forged"] += 1
-                return True
-            self.on_event(speaker, event)
+    def _take_event(self, speaker: str, socket: Socket) -> bool:
+        try:
+            frame = socket.recv(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            return False
+        if frame.more:
+            self._misframed(1 + len(sockets.received(socket)))
             return True
-
-        return take
-
-    def _drop_rest(self, socket: Socket) -> None:
-        frames = 1 + len(sockets.received(socket))
-        self.counts["too_many_frames" if frames > FRAMES_MAX else "malformed"] += 1
+        try:
+            event = announced(frame.bytes)
+        except ValueError:
+            self.counts["malformed"] += 1
+            return True
+        if event.source != speaker:
+            self.counts["forged"] += 1
+            return True
+        self.on_event(speaker, event)
+        return True
 
     def _take_subscription(self) -> bool:
         assert self._told is not None
         socket = self._told.socket
-        try:
-            frames = sockets.received(socket)
-        except zmq.Again:
-            return False
+        frames = self._frames(socket, 1)
+        if not frames:
+            return frames is not None
         word = frames[0].bytes
         try:
-            if len(frames) != 1 or word[:1] not in {b"\0", b"\1"}:
+            if word[:1] not in {b"\0", b"\1"}:
                 raise ValueError("no subscription")
             tag = tag_in(word[1:])
         except ValueError:
@@ -342,15 +314,47 @@ class Post:
             self.on_subscribe(tag)
         return True
 
+    def _frames(self, socket: Socket, count: int) -> list[zmq.Frame] | None:
+        """Return the frames of the next message, none of them if not as many as `count`; None where none is."""
+        try:
+            frames = sockets.received(socket)
+        except zmq.Again:
+            return None
+        if len(frames) == count:
+            return frames
+        self._misframed(len(frames))
+        return []
+
+    def _misframed(self, count: int) -> None:
+        self.counts["too_many_frames" if count > FRAMES_MAX else "malformed"] += 1
+
     # --- there
 
-    def _line(self, to: str) -> Ear:
+    def _line(self, to: str) -> Connection:
         line = self._lines.get(to)
         if line is None:
-            socket = sockets.asking(self.context)
-            self._connect(socket, to, self._where(to).ask)
-            line = self._lines[to] = Ear(socket, lambda: self._take_reply(socket), lambda: self._look_out(to, socket))
+            make = partial(connected, self._security, sockets.asking, self.context, to, self._where(to).ask)
+            line = self._lines[to] = Connection(make, self._take_reply, partial(self._look_out, to))
+            self._tend_later()
         return line
+
+    def _call_speaker(self, speaker: str) -> Socket:
+        socket = connected(self._security, sockets.hearing, self.context, speaker, self._where(speaker).tell)
+        for beginning in self._topics[speaker]:
+            socket.set(zmq.SUBSCRIBE, beginning)
+        return socket
+
+    def _tend_later(self) -> None:
+        if self._tending is None:
+            self._tending = asyncio.get_running_loop().call_later(TEND_SECONDS, self._tend)
+
+    def _tend(self) -> None:
+        """Look after the connections."""
+        self._tending = None
+        for connection in (*self._lines.values(), *self._speakers.values()):
+            if connection.tend():
+                self.counts["given_up"] += 1
+        self._tend_later()
 
     def _look_out(self, to: str, socket: Socket) -> None:
         """Notice that a process can be asked, or no longer."""
@@ -362,11 +366,6 @@ class Post:
         elif to not in self._reached:
             self._reached.add(to)
             self.on_reach(to)
-
-    def _connect(self, socket: Socket, to: str, endpoint: str) -> None:
-        self._security.allow(endpoint)
-        self._security.call(socket, to)
-        socket.connect(endpoint)
 
     def _where(self, name: str) -> Endpoint:
         return sockets.in_folder(self._folder, name) if self._endpoints is None else self._endpoints[name]

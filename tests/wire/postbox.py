@@ -103,10 +103,16 @@ class Box:
         self.post.on_reach = self.reached.put_nowait
 
     def answers(self) -> None:
-        """Answer each question with its number."""
+        """Answer each question with its number, as a daemon does: what cannot be read is refused."""
 
         def answer(route: bytes, asked: Envelope) -> None:
-            self.post.answer(route, reply(self.name, Answer(read(asked).n), asked))
+            try:
+                question = read(asked)
+            except ValueError as error:
+                self.post.counts["unreadable"] += 1
+                self.post.refuse(route, asked.id, str(error))
+            else:
+                self.post.answer(route, reply(self.name, Answer(question.n), asked))
 
         self.post.on_request = answer
 

@@ -11,8 +11,9 @@ import zmq
 
 from lct.bus import sockets
 from lct.bus.ear import DRAINED_MAX
+from lct.bus.porter import EXPIRY_NS_MAX
 from lct.bus.wire import COMMAND_BYTES_MAX, DATA_BYTES_MAX, HISTORY_BYTES_MAX, announce, pack, unpack
-from lct.bus.zeromq import EXPIRY_NS_MAX, IN_FLIGHT_MAX, Post
+from lct.bus.zeromq import IN_FLIGHT_MAX, Post
 from lct.clock import monotonic_ns
 from lct.errors import Refused
 from lct.messages.base import RequestRefused
