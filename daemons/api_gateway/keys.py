@@ -54,7 +54,7 @@ class KeyStore:
         self._seen: tuple[int, ...] | None = None
         self._keys: tuple[Key, ...] = ()
 
-    def keys(self) -> tuple[Key, ...]:
+    def listed(self) -> tuple[Key, ...]:
         """Return all keys, the oldest first; raises ConfigError where the file is broken or open to others."""
         try:
             about = self._path.stat()
@@ -77,7 +77,7 @@ class KeyStore:
             return None
         shown = sha256(text.encode()).hexdigest()
         found = None
-        for key in self.keys():
+        for key in self.listed():
             if hmac.compare_digest(key.sha256, shown):
                 found = key
         return found
@@ -93,7 +93,7 @@ class KeyStore:
         digest = sha256(text.encode()).hexdigest()
         key = Key(digest[:ID_LENGTH], digest, chosen, now_ns)
         with self._alone():
-            kept = self.keys()
+            kept = self.listed()
             if len(kept) >= KEYS_MAX:
                 raise ConfigError(f"there are {len(kept)} keys already; revoke some with `lct gateway keys revoke`")
             self._write((*kept, key))
@@ -102,7 +102,7 @@ class KeyStore:
     def revoke(self, id: str) -> Key:
         """Forget a key; raises NotFound for an id that no key has."""
         with self._alone():
-            kept = self.keys()
+            kept = self.listed()
             gone = next((key for key in kept if key.id == id), None)
             if gone is None:
                 raise NotFound(f"no key has the id {id!r}; {nearest(id, [key.id for key in kept])}")

@@ -38,6 +38,6 @@ async def serve_gateway(
     from lct.client import Client
 
     keys = key_store(home)
-    keys.keys()
+    keys.listed()
     ask = ClientPerThread(partial(Client, home, name="api_gateway"))
     await serve(gateway(ask, keys, tell), config.host, port, listening=listening)
