@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from lct.bus.points import reached
 from lct.bus.rounds import PAGE_ROUNDS, FromConductor, Hello, Here, Introduce, Past, Recall, Reply, Turn
 from lct.bus.seat import NEVER_NS
 from lct.errors import JournalError, LctError
@@ -172,6 +173,7 @@ class Conductor:
         heard = tuple(word for word in words if word.to != CLIENT)
         self.round = Round(self.round.number + 1, now_ns, md_seq, heard)
         self.log.begin(self.round)
+        reached("written")
         self.answered += [word for word in words if word.to == CLIENT]
         self._from_clients = []
         self._said = {}

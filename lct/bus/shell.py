@@ -254,6 +254,9 @@ class Shell:
         )
 
     def _request(self, route: Route, envelope: Envelope) -> None:
+        if envelope.destination != self.life.name:
+            self.on_unknown(route, envelope)  # a hub's, for another
+            return
         try:
             message = self._codec.decode(envelope.body)
         except ValueError:

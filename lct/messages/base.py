@@ -168,9 +168,7 @@ class Stopping(Event, frozen=True, tag="house.stopping"):
 
 
 class Stop(Request[Stopping], frozen=True, tag="house.stop"):
-    """End now, in order; a supervisor that wants the daemon starts it again."""
-
-    changes: ClassVar[bool] = True
+    """End now, in order; a supervisor that wants the daemon starts it again. No decision of the house hangs on it."""
 
 
 def tag_of(kind: type[Message]) -> str:

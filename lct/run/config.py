@@ -45,11 +45,7 @@ def kept_house(home: Path, house: HouseConfig) -> HouseConfig | None:
 def install_id(home: Path) -> str:
     """Return the random 128 bits that tell this installation's orders from all others', made on first use."""
     path = home / "install_id"
-    if not path.exists():
-        fresh = path.with_suffix(".new")
-        fresh.write_text(os.urandom(16).hex())
-        fresh.chmod(0o600)
-        fresh.replace(path)
+    _is_first(path, os.urandom(16).hex().encode())
     return path.read_text().strip()
 
 
@@ -63,10 +59,7 @@ def read_kept(path: Path) -> HouseConfig:
 
 def keep_or_compare(path: Path, house: HouseConfig) -> None:
     """Keep what the house was first started with, or refuse to go on with something else."""
-    if not path.exists():
-        fresh = path.with_suffix(".new")
-        fresh.write_bytes(msgspec.json.encode(house))
-        fresh.replace(path)
+    if _is_first(path, msgspec.json.encode(house)):
         return
     kept = read_kept(path)
     differing = [name for name in HouseConfig.__struct_fields__ if getattr(kept, name) != getattr(house, name)]
@@ -75,3 +68,20 @@ def keep_or_compare(path: Path, house: HouseConfig) -> None:
             f"{path.parent.name} was started with another {', '.join(differing)}. Use the same, another --account, "
             "or `lct portfolio reset` to begin anew."
         )
+
+
+def _is_first(path: Path, content: bytes) -> bool:
+    """Write a file whole where there is none, also when several processes try at once; return whether it is ours."""
+    if path.exists():
+        return False
+    fresh = path.with_suffix(f".{os.getpid()}.new")
+    fresh.write_bytes(content)
+    fresh.chmod(0o600)
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        return False
+    else:
+        return True
+    finally:
+        fresh.unlink()

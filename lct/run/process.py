@@ -16,10 +16,11 @@ from lct.bus import points
 from lct.bus.presence import socket_folder
 from lct.bus.room import Room
 from lct.bus.shell import Life, Shell
+from lct.clock import NS_PER_SECOND, now_ns, rfc3339
 from lct.config import defaults_dir, ensure_home, home, load
 from lct.domain.money import money_hook, use_money_context
-from lct.errors import Refused
-from lct.run.config import HouseConfig, install_id, journal_folder, keep_or_compare
+from lct.errors import LctError, Refused
+from lct.run.config import HouseConfig, install_id, journal_folder, keep_or_compare, read_kept
 from lct.run.members import Site, build, checked_venue, feed, strategies
 from lct.store.sqlite import SqliteJournal
 
@@ -27,12 +28,17 @@ CONDUCTOR = "conductor"
 TIME, REPLAYED = "LCT_TIME", "replayed"
 """`LCT_TIME=replayed` has the house live in replayed time; otherwise it lives on the wall clock."""
 SPEED = "LCT_SPEED"
+ACCOUNT = "LCT_ACCOUNT"
+"""Which account the house trades, where not that of house.toml."""
 DAEMONS = "LCT_DAEMONS"
 """Which daemons the house has, where not all that there are."""
 HTTP_PORTS, AUTO = "LCT_HTTP_PORTS", "auto"
 ON_WALL_CLOCK = frozenset({"api_gateway", "monitoring"})
 """The bundled daemons that live on the wall clock in a replayed house too; a test compares it with the classes."""
 LOG_BYTES_MAX, LOG_BACKUPS = 4_194_304, 3
+
+DAYS_AHEAD = 15
+"""How long a made-up market lasts on the wall clock, with its day of history."""
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -105,15 +111,17 @@ class Settled:
 
 def site_of(settled: Settled, *, is_replayed: bool) -> Site:
     """Return what the members of a house share, as its configuration says; the first start fixes what is kept."""
-    house = settled.read("house", HouseConfig)
+    house = house_of(settled)
     folder = journal_folder(settled.home, house)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     if (folder / "house.db").exists():
         raise Refused(
             f"{folder.name} was run in one process by `lct run`; use another account, or `lct portfolio reset`"
         )
-    if not is_replayed:
-        house = _on_the_wall_clock(folder, house)
+    if (folder / "house.json").exists():
+        house = read_kept(folder / "house.json")
+    elif not is_replayed:
+        house = beginning_today(house)
     made = feed(house)
     checked_venue(house, made)
     if not is_replayed and not made.has_future:
@@ -131,16 +139,17 @@ def site_of(settled: Settled, *, is_replayed: bool) -> Site:
     )
 
 
-def _on_the_wall_clock(folder: Path, house: HouseConfig) -> HouseConfig:
-    """Return the house as it was first started, or as it begins today: a made-up market with a day of history."""
-    from lct.clock import NS_PER_SECOND, now_ns, rfc3339
-    from lct.run.config import read_kept
+def house_of(settled: Settled) -> HouseConfig:
+    """Return the house of the configuration, or of the account that the environment names."""
+    house = settled.read("house", HouseConfig)
+    account = os.environ.get(ACCOUNT)
+    return msgspec.structs.replace(house, account=account) if account else house
 
-    path = folder / "house.json"
-    if path.exists():
-        return read_kept(path)
+
+def beginning_today(house: HouseConfig) -> HouseConfig:
+    """Return a house whose made-up market begins yesterday, so that there is history, where nobody said otherwise."""
     yesterday = rfc3339(now_ns() - 86_400 * NS_PER_SECOND)[:10]
-    synthetic = {"start": yesterday, **house.feeds.get("synthetic", {})}
+    synthetic = {"start": yesterday, "days": DAYS_AHEAD, **house.feeds.get("synthetic", {})}
     return msgspec.structs.replace(house, feeds={**house.feeds, "synthetic": synthetic})
 
 
@@ -161,7 +170,14 @@ def main(name: str) -> int:
     ensure_home(root)
     with logging_to(root, name) as facts:
         facts.info("process.starting", pid=os.getpid(), time=os.environ.get(TIME, "wall"))
-        asyncio.run(_conduct(root) if name == CONDUCTOR else _play(name, root))
+        try:
+            asyncio.run(_conduct(root) if name == CONDUCTOR else _play(name, root))
+        except (LctError, OSError) as error:
+            facts.error("process.failed", reason=str(error))
+            raise
+        except Exception:
+            facts.critical("process.crashed", exc_info=True)
+            raise
         facts.info("process.ended")
     return 0
 
@@ -215,7 +231,7 @@ async def _conduct(root: Path) -> None:
 
     _import_messages()
     settled = Settled(root)
-    house = settled.read("house", HouseConfig)
+    house = house_of(settled)
     folder = journal_folder(root, house)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     names = tuple(name for name in daemon_names() if not lives_on_wall_clock(name))

@@ -43,8 +43,6 @@ def run(name: str) -> int:
 
     What goes wrong is said in its log and, in one line, on stderr.
     """
-    from lct import log
-
     try:
         root = home()
         ensure_home(root)
@@ -56,10 +54,8 @@ def run(name: str) -> int:
 
         return main(name)
     except LctError as error:
-        log.get().error("process.failed", reason=str(error))
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return error.exit_code
     except OSError as error:
-        log.get().error("process.failed", reason=str(error))
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1

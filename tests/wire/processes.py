@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from lct.bus.presence import Presence, read
 from lct.client import Client
@@ -32,6 +32,8 @@ class Processes:
         self.names = names
         self.starts = dict.fromkeys(names, 0)
         self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.file_bytes_max: dict[str, int] = {}
+        """How large a file each process may write, as a disk with so much room."""
         daemons = ",".join(name for name in names if name != "conductor")
         self.environment = {
             **os.environ,
@@ -43,7 +45,7 @@ class Processes:
         }
         self.environment.pop("PYTHONDONTWRITEBYTECODE", None)
 
-    def __enter__(self) -> "Processes":
+    def __enter__(self) -> Self:
         self.keep_up()
         return self
 
@@ -65,9 +67,17 @@ class Processes:
                 self.starts[name] += 1
                 (self.home / "log").mkdir(parents=True, exist_ok=True)
                 with (self.home / "log" / f"{name}.stderr").open("ab") as last_words:
-                    self.running[name] = subprocess.Popen(
-                        [sys.executable, "-m", "lct.run", name], env=self.environment, stderr=last_words
-                    )
+                    self.running[name] = subprocess.Popen(self._command(name), env=self.environment, stderr=last_words)
+
+    def _command(self, name: str) -> list[str]:
+        limit = self.file_bytes_max.get(name)
+        if limit is None:
+            return [sys.executable, "-m", "lct.run", name]
+        limited = (
+            f"import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); "
+            f"sys.argv = ['lct.run', {name!r}]; runpy.run_module('lct.run', run_name='__main__')"
+        )
+        return [sys.executable, "-c", limited]
 
     def kill(self, name: str) -> None:
         """End a process as a power switch does."""
