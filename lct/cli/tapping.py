@@ -1,0 +1,62 @@
+"""Tapping: reads what passes between the daemons, from outside."""
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from lct.cli.drive import Came
+from lct.errors import NoAnswer
+
+if TYPE_CHECKING:
+    from lct.messages.base import Envelope
+
+SILENCE_MS = 200
+MARKET_DATA = "market_data"
+
+
+def tapped(
+    speakers: Sequence[str] | None, types: Sequence[str] | None, count: int | None, seconds: float | None, came: Came
+) -> Iterator[tuple["Envelope", dict[str, Any]]]:
+    """Yield what is told, decoded by msgpack alone, until a signal comes or so many, or so long, were heard."""
+    from lct.client import Client
+    from lct.clock import NS_PER_SECOND, monotonic_ns
+    from lct.config import home
+
+    until_ns = None if seconds is None else monotonic_ns() + int(seconds * NS_PER_SECOND)
+    left = count
+    with Client(home(), name="tap") as client:
+        if not any(client.who().values()):
+            raise NoAnswer("nobody is there; `lct up` starts the house")
+        for heard in client.listen(None, speakers, SILENCE_MS):
+            if came() or (until_ns is not None and monotonic_ns() >= until_ns):
+                return
+            if heard is None or (types is not None and heard[1].get("tag") not in types):
+                continue
+            yield heard
+            left = None if left is None else left - 1
+            if left == 0:
+                return
+
+
+def present() -> list[dict[str, Any]]:
+    """Return who says that it is in the house, with ages and lags."""
+    from lct.bus import presence
+    from lct.clock import NS_PER_SECOND, now_ns
+    from lct.config import home
+
+    now = now_ns()
+    found = {name: told for name, told in presence.read(home() / "run").items() if told is not None}
+    ahead = found[MARKET_DATA].md_seq if MARKET_DATA in found else 0
+    return [
+        {
+            "name": name,
+            "instance": told.instance,
+            "pid": told.pid,
+            "epoch": told.epoch,
+            "ready": told.ready,
+            "heartbeat_age_seconds": round(max(0, now - told.beat_ns) / NS_PER_SECOND, 3),
+            "md_seq": told.md_seq,
+            "lag": ahead - told.md_seq if told.md_seq else None,
+            "http_port": told.http_port,
+        }
+        for name, told in sorted(found.items())
+    ]
