@@ -25,6 +25,8 @@ BEAT_AGE_NS_MAX = 5 * NS_PER_SECOND
 LOOK_EVERY_MS = 1_000
 """How often a listener looks for speakers that came later."""
 CONDUCTOR = "conductor"
+EVERYBODY = "house"
+"""Owner of what every process answers by itself, its end included."""
 
 ReplyT = TypeVar("ReplyT", bound=Event)
 _NUMBERS = count(1)
@@ -50,9 +52,11 @@ class Client:
         Raises NoAnswer where nobody is there or no reply comes in time, Refused where the request was refused, NotFound
         where that is because it names something that is not there.
         """
-        owner = to or tag_of(type(request)).partition(".")[0]
-        assert owner != "house", f"{tag_of(type(request))} can be asked of any daemon: say of which"
-        through = CONDUCTOR if request.changes and owner != CONDUCTOR and self._has_conductor() else owner
+        spoken_by = tag_of(type(request)).partition(".")[0]
+        owner = to or spoken_by
+        assert owner != EVERYBODY, f"{tag_of(type(request))} can be asked of any daemon: say of which"
+        waits_for_its_turn = request.changes and spoken_by != EVERYBODY and self._has_conductor()
+        through = CONDUCTOR if waits_for_its_turn else owner
         if self._asker is None:
             from lct.bus.asking import Asker
 
