@@ -99,9 +99,6 @@ class Ledger:
     def post(self, postings: list[Posting]) -> None:
         """Add one entry; its postings must sum to zero per asset."""
         assert _balanced(postings), f"an entry that does not balance: {postings}"
-        self._add(postings)
-
-    def _add(self, postings: list[Posting]) -> None:
         balances = self.balances
         for posting in postings:
             balances[posting.account, posting.asset] += posting.amount
@@ -123,8 +120,7 @@ class Ledger:
         no position's `fees` has it, for its price in quote is not known here.
         """
         base, quote = _split(symbol)
-        # pairs of a gain and the same loss: they balance as they are made
-        self._add(fill_postings(book, base, quote, side, amount, price, fee, fee_asset))
+        self.post(fill_postings(book, base, quote, side, amount, price, fee, fee_asset))
         moved, cost = amount, fee
         if fee_asset == base:
             # a base fee is base that did not come, or left as well
