@@ -162,23 +162,31 @@ class Ears:
         speaker = self.speakers.get(key)
         if speaker is None or heartbeat.epoch < speaker.epoch:
             return
-        self._meet(key, speaker, heartbeat.epoch)
         speaker.facts.upto = max(speaker.facts.upto, heartbeat.journal_seq)
-        for tag, seq in heartbeat.streams.items():
+        self.reach(key, heartbeat.epoch, heartbeat.streams)
+
+    def reach(self, key: str, epoch: int, seqs: dict[str, int]) -> None:
+        """Learn how far the streams of a speaker have come, by tag."""
+        speaker = self.speakers[key]
+        self._meet(key, speaker, epoch)
+        for tag, seq in seqs.items():
             if tag in speaker.streams:
                 speaker.streams[tag].upto = max(speaker.streams[tag].upto, seq)
 
     # -- what must be pulled ------------------------------------------------------------------------------------
 
+    def pull(self, key: str) -> Request[Told] | None:
+        """Return what to ask a speaker now, None while nothing is missing; it must come back as `told` or `silent`."""
+        speaker = self.speakers[key]
+        if speaker.asked is not None:
+            return None
+        speaker.asked = speaker.wants()
+        return speaker.asked
+
     def pulls(self) -> list[Pull]:
-        """Return what to ask now; each must come back as `told` or `silent`."""
-        found = []
-        for key, speaker in self.speakers.items():
-            request = speaker.wants() if speaker.asked is None else None
-            if request is not None:
-                speaker.asked = request
-                found.append(Pull(key, request))
-        return found
+        """Return what to ask of whom now."""
+        found = ((key, self.pull(key)) for key in self.speakers)
+        return [Pull(key, request) for key, request in found if request is not None]
 
     def silent(self, key: str) -> None:
         """Hear that a speaker did not answer; it may be asked again."""
@@ -207,7 +215,10 @@ class Ears:
     # -- streams that wait for what went before -----------------------------------------------------------------
 
     def held(self) -> list[tuple[str, str]]:
-        """Return the streams, as (speaker, tag), that wait to be released by who has heard what went before."""
+        """Return the streams, as (speaker, tag), that wait to be released by who has heard what went before.
+
+        All up to their `snapshot`, the number of the last that was told, went before.
+        """
         return [
             (key, stream.tag)
             for key, speaker in self.speakers.items()
@@ -215,18 +226,19 @@ class Ears:
             if stream.is_held and not speaker.needs_snapshot
         ]
 
-    def release(self, key: str, tag: str, epoch: int, at: int) -> list[Arrival]:
-        """Let a stream go on from number `at` of a life; one of a later life goes on waiting."""
+    def release(self, key: str, tag: str, epoch: int) -> list[Arrival]:
+        """Let a stream go on after its snapshot; in a later life than `epoch` it goes on waiting."""
         speaker = self.speakers[key]
         stream = speaker.streams[tag]
-        if speaker.epoch != epoch or not stream.is_held:
+        if speaker.epoch != epoch or not stream.is_held or speaker.needs_snapshot:
             return []
-        stream.begin(at)
+        stream.begin(stream.snapshot + 1)
         return self._turns(key, speaker, stream)
 
     def hold(self, key: str, tag: str) -> None:
-        """Let a stream wait once more."""
-        self.speakers[key].streams[tag].is_held = True
+        """Let a stream wait once more, after a new snapshot, for something of it is lost."""
+        speaker = self.speakers[key]
+        speaker.streams[tag].is_held = speaker.needs_snapshot = True
 
     # -- answers ------------------------------------------------------------------------------------------------
 
@@ -244,9 +256,11 @@ class Ears:
         for tag, stream in speaker.streams.items():
             last = lasts.get(tag)
             if last is not None:
+                stream.snapshot = last.seq
                 stream.take(last.seq, self._opened(last), always=True)
             if stream.next is None and not stream.is_held:
-                stream.begin(1 if last is None else last.seq)
+                # what came before the snapshot was told while this life heard already
+                stream.begin(min(stream.early, default=1))
             found += self._turns(key, speaker, stream)
         return found
 
@@ -314,11 +328,9 @@ class Ears:
         return found
 
     def _tag(self, envelope: Envelope) -> str | None:
-        try:
-            return _tag.decode(envelope.body).tag
-        except ValueError:
-            self.malformed += 1
-            return None
+        tag = tag_in(envelope)
+        self.malformed += tag is None
+        return tag
 
     def _opened(self, envelope: Envelope) -> Arrival | None:
         try:
@@ -341,3 +353,11 @@ APART = "they are not of one house; restore both, or `lct portfolio reset` begin
 def key_of(source: str, instance: int = 0) -> str:
     """Return the name under which one instance of a daemon is heard."""
     return source if not instance else f"{source}.{instance}"
+
+
+def tag_in(envelope: Envelope) -> str | None:
+    """Return the tag of the message in an envelope, None where there is none."""
+    try:
+        return _tag.decode(envelope.body).tag
+    except ValueError:
+        return None

@@ -80,9 +80,9 @@ class Again(NamedTuple):
 
 
 class Ports(NamedTuple):
-    """What the ports gave again at the start."""
+    """How the ports began: of each its role, how many results it had given, and the encoded ones it gave again."""
 
-    results: Results
+    ports: tuple[tuple[str, int, tuple[bytes, ...]], ...]
 
 
 class Batch(NamedTuple):
@@ -139,10 +139,10 @@ class HeardLog:
         self._begin_record(AGAIN, now_ns)
         self._put_whole(msgspec.msgpack.encode(bodies))
 
-    def ports(self, results: Results) -> None:
-        """Keep what the ports give again."""
+    def ports(self, ports: Ports) -> None:
+        """Keep how the ports begin."""
         self._begin_record(PORTS, self._last_us * NS_PER_US)
-        self._put_whole(msgspec.msgpack.encode(results))
+        self._put_whole(msgspec.msgpack.encode(ports.ports))
 
     def batch(self, now_ns: int, words: Sequence[Word], results: Results) -> None:
         """Keep one turn; its time never lies before that of the turn before."""
@@ -164,6 +164,10 @@ class HeardLog:
             self._segments.write(bytes(self._buffer), sync=sync)
             self.bytes_written += len(self._buffer)
             self._buffer.clear()
+
+    def lose(self) -> None:
+        """Forget what was kept since the last time it was written."""
+        self._buffer.clear()
 
     def close(self) -> None:
         """Write what is left and close the file."""
@@ -271,7 +275,7 @@ class _Reader:
                 if kind == AGAIN:
                     yield Again(now_ns, msgspec.msgpack.decode(data, type=tuple[bytes, ...]))
                 else:
-                    yield Ports(msgspec.msgpack.decode(data, type=Results))
+                    yield Ports(msgspec.msgpack.decode(data, type=tuple[tuple[str, int, tuple[bytes, ...]], ...]))
 
     def _word(self, block: bytes, at: int) -> tuple[Word, int]:
         code, at = get_varint(block, at)

@@ -34,6 +34,7 @@ class Stream:
         self.tag = tag
         self.next: int | None = None
         self.upto = 0
+        self.snapshot = 0
         self.is_held = is_held
         self.early: dict[int, Arrival | None] = {}
 
@@ -75,7 +76,7 @@ class Stream:
     def end(self, *, is_held: bool) -> None:
         """Go on with the next life of the speaker."""
         self.next = None if self.next is None else 1
-        self.upto = 0
+        self.upto = self.snapshot = 0
         self.early = {}
         self.is_held |= is_held
 

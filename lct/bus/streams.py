@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 
@@ -72,6 +73,8 @@ class Telling:
         self.journal_seq = journal_seq
         self.seqs: dict[str, int] = {}
         """The last number of each stream, by tag: what a heartbeat tells."""
+        self.keep: Callable[[str, bytes], Any] = _forget
+        """Is given the tag and body of each volatile event before it is told."""
         self._rows = rows
         self._ring_max = ring_max
         self._rings: dict[str, deque[tuple[int, bytes]]] = {}
@@ -84,16 +87,18 @@ class Telling:
         kind = type(event)
         tag = tag_of(kind)
         seq = self.seqs[tag] = self.seqs.get(tag, 0) + 1
-        journal_seq = None
+        body, journal_seq = encode(event), None
         if kind.durable:
             journal_seq = self.journal_seq = self.journal_seq + 1
+        else:
+            self.keep(tag, body)
         envelope = Envelope(
             id=fact_id(self.source, journal_seq) if journal_seq else f"{self.source}:{self.epoch}:{tag}:{seq}",
             source=self.source,
             epoch=self.epoch,
             seq=seq,
             time_ns=time_ns,
-            body=msgspec.Raw(encode(event)),
+            body=msgspec.Raw(body),
             instance=self.instance,
             correlation=correlation,
             causation=causation,
@@ -170,3 +175,7 @@ class Telling:
 def fact_id(source: str, journal_seq: int) -> str:
     """Return the id of a durable event, the same however it is told."""
     return f"{source}#{journal_seq}"
+
+
+def _forget(_tag: str, _body: bytes) -> None:
+    """Keep nothing of what is told."""

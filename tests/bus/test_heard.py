@@ -61,7 +61,7 @@ def test_small_numbers_of_either_sign_stay_small(number: int):
 def test_what_was_heard_comes_back_in_order(tmp_path: Path):
     log = log_of(tmp_path)
     request = Whole("client", None, "client:7", b"how much?")
-    log.ports((("feed", (b"rows 1",)),))
+    log.ports(Ports((("feed", 7, (b"rows 1",)),)))
     log.again(NOW_NS, (b"bars 1", b"bars 2" * 1_000))
     log.begun(NOW_NS + 1_000)
     log.batch(NOW_NS + 2_000, [Ref(BARS, 7), Ref(SCORES, 3), Ref(BARS, 8)], ())
@@ -72,7 +72,7 @@ def test_what_was_heard_comes_back_in_order(tmp_path: Path):
     found = list(records(tmp_path, 1))
 
     assert found == [
-        Ports((("feed", (b"rows 1",)),)),
+        Ports((("feed", 7, (b"rows 1",)),)),
         Again(NOW_NS, (b"bars 1", b"bars 2" * 1_000)),
         Begun(NOW_NS + 1_000),
         Batch(NOW_NS + 2_000, (Ref(BARS, 7), Ref(SCORES, 3), Ref(BARS, 8)), ()),
