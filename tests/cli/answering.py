@@ -5,13 +5,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import GeneratorType
+from typing import Any
 
 import msgspec
 
 from lct.bus.presence import socket_folder
 from lct.bus.zeromq import Post
 from lct.daemon import Daemon, answerers
-from lct.messages.base import Codec, Envelope, encode
+from lct.messages.base import Codec, Envelope, Event, encode
 
 START_SECONDS = 5
 
@@ -29,7 +31,7 @@ def answering(home: Path, daemon: Daemon, now_ns: int) -> Iterator[None]:
 
         def answer(route: bytes, asked: Envelope) -> None:
             request = codec.decode(asked.body)
-            reply = msgspec.Raw(encode(found[type(request)](request, now_ns)))
+            reply = msgspec.Raw(encode(_decided(daemon, found[type(request)](request, now_ns))))
             post.answer(route, Envelope("r", daemon.name, 1, 0, now_ns, reply, causation=asked.id))
 
         post.on_request = answer
@@ -49,3 +51,15 @@ def answering(home: Path, daemon: Daemon, now_ns: int) -> Iterator[None]:
         loop.call_soon_threadsafe(ends.set)
         thread.join(START_SECONDS)
         loop.close()
+
+
+def _decided(daemon: Daemon, answer: Any) -> Any:
+    """Return the reply, after applying the durable events on the way to it."""
+    while isinstance(answer, GeneratorType):
+        try:
+            said = next(answer)
+        except StopIteration as stop:
+            return stop.value
+        if isinstance(said, Event) and said.durable:
+            daemon.apply(said)
+    return answer

@@ -4,6 +4,7 @@ import csv
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,19 @@ def test_a_light_verb_imports_nothing_heavy(words: list[str], home: Path) -> Non
     assert imported(words, HEAVY, home) == []
 
 
+def commands(verb: str) -> Iterator[Any]:
+    """Every command of a verb, those of its groups too."""
+    found = [typer.main.get_command(__import__(f"lct.cli.{verb}", fromlist=["app"]).app)]
+    for command in found:
+        inner = getattr(command, "commands", None)
+        found += [] if inner is None else inner.values()
+        yield from [command] if inner is None else []
+
+
 def test_every_verb_has_help_with_an_example(lct: Any) -> None:
     lines = []
     for verb in verbs():
-        kinds = typer.main.get_command(__import__(f"lct.cli.{verb}", fromlist=["app"]).app)
-        for command in getattr(kinds, "commands", {verb: kinds}).values():
+        for command in commands(verb):
             lines += [f"{verb} {command.name}"] if "Example: lct " not in command.help else []
         assert lct(verb, "--help").exit_code == 0
 
@@ -77,8 +86,7 @@ def test_every_verb_has_help_with_an_example(lct: Any) -> None:
 def test_every_verb_takes_json() -> None:
     lacking = []
     for verb in verbs():
-        kinds = typer.main.get_command(__import__(f"lct.cli.{verb}", fromlist=["app"]).app)
-        for command in getattr(kinds, "commands", {verb: kinds}).values():
+        for command in commands(verb):
             options = [word for parameter in command.params for word in parameter.opts]
             lacking += [] if "--json" in options else [f"{verb} {command.name}"]
 
