@@ -11,7 +11,6 @@ import msgspec
 
 from lct.bus import presence
 from lct.bus.presence import Presence
-from lct.bus.wire import HISTORY_BYTES_MAX
 from lct.clock import NS_PER_SECOND, monotonic_ns, now_ns
 from lct.errors import LctError, NotFound, Refused
 from lct.messages.base import Codec, Envelope, Event, Message, Request, RequestRefused, encode, tag_of
@@ -84,7 +83,7 @@ class Client:
 
         listener = Listener(presence.socket_folder(self.home))
         self._listeners.append(listener)
-        read = _as_dict if kinds is None else Codec(kinds).decode
+        read = _as_dict if kinds is None else Codec(kinds, is_ours=True).decode
         tags = ("",) if kinds is None else tuple(tag_of(kind) for kind in kinds)
         named = None if speakers is None else tuple(speakers)
         try:
@@ -164,8 +163,8 @@ class Client:
     def _decoded(self, request: Request[Any], reply: Envelope) -> Message:
         kind = type(request)
         codec = self._codecs.get(kind)
-        if codec is None:
-            codec = self._codecs[kind] = Codec((*reply_kinds(kind), RequestRefused), bytes_max=HISTORY_BYTES_MAX)
+        if codec is None:  # a daemon's money has as many digits as it has; the socket limits the size of a reply
+            codec = self._codecs[kind] = Codec((*reply_kinds(kind), RequestRefused), is_ours=True)
         try:
             return codec.decode(reply.body)
         except ValueError as error:

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from lct.client import Client, reply_kinds
 from lct.clock import NS_PER_SECOND, monotonic_ns, now_ns
 from lct.errors import LctError, NoAnswer, NotFound, Refused
 from lct.messages.base import Event, GetHealth, Health, Heartbeat, Request, RequestRefused, Stop, Stopping
+from lct.messages.portfolio import Balances, GetBalances
 from tests.wire.postbox import (
     SAID,
     Answer,
@@ -81,6 +83,15 @@ async def test_one_client_asks_many_times_and_many_daemons(home, folder):
         for n in range(5):
             for to in (None, "other"):
                 assert await asyncio.to_thread(client.ask, Question(n), to) == Answer(n)
+
+
+@on_a_loop
+async def test_money_comes_with_all_the_digits_that_a_daemon_gave_it(home, folder):
+    with boxes(folder, "portfolio") as (portfolio,):
+        balances = Balances(1, {"USDT": Decimal(1) / 3, "BTC": Decimal("1e-40")}, {})
+        replies(portfolio, lambda asked: balances)
+
+        assert await asks(home, GetBalances()) == balances
 
 
 @on_a_loop
