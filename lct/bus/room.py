@@ -99,6 +99,9 @@ class Room:
         self._hear(words, now_ns, round_)
         reached("heard")
         said, self.seat.words = self.seat.words, []
+        for word in said:
+            if type(word.message) is BarsClosed:
+                self.md_seq = word.message.md_seq
         is_new = self.commits_results and given != [port.given for port in self.seat.ports]
         is_stale = checkpoint and round_ - self.committed_round >= CHECKPOINT_ROUNDS and not self.seat.waiting
         if self.seat.durable or self.seat.commands or is_stale or is_new:

@@ -204,6 +204,11 @@ class Shell:
         shown = {"epoch": beat.epoch, "pid": beat.pid, "md_seq": beat.md_seq, "heard": beat.heard, "said": beat.said}
         return self.ready, {"status": status, "daemon": beat.daemon, **shown, "reasons": list(self.reasons)}
 
+    def listens_on(self, http_port: int) -> None:
+        """Note the port of a daemon that serves HTTP itself."""
+        self._http_port = http_port
+        self.beat()
+
     def _failed(self, _loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         """An exception in a callback ends the process: nothing catches everything."""
         self.end(context.get("exception") or LctError(str(context.get("message"))))

@@ -15,8 +15,11 @@ class TimedPort(Protocol):
     role: str
     """What `Do` calls it: feed, exchange."""
     owner: str
-    given: int
-    """How many results were given so far, which is the number of the last one."""
+
+    @property
+    def given(self) -> int:
+        """How many results were given so far, which is the number of the last one."""
+        ...
 
     def due_ns(self) -> int | None:
         """Return when the next result is due, or None while nothing is on its way."""

@@ -166,6 +166,13 @@ def _token_discovery(site: Site) -> Built:
     return TokenDiscovery(config), [TokenPort(source, begins_now=not site.recorded)]
 
 
+def _api_gateway(site: Site) -> Built:
+    from daemons.api_gateway import ApiGateway, Config
+    from lct.run.serving import ServedPort
+
+    return ApiGateway(site.config("api_gateway", Config)), [ServedPort()]
+
+
 BUILDERS: dict[str, Callable[[Site], Built]] = {
     "market_data": _market_data,
     "strategy_engine": _strategy_engine,
@@ -174,6 +181,7 @@ BUILDERS: dict[str, Callable[[Site], Built]] = {
     "portfolio": _portfolio,
     "token_discovery": _token_discovery,
     "monitoring": _monitoring,
+    "api_gateway": _api_gateway,
 }
 TRADING = ("market_data", "strategy_engine", "trading_engine", "execution", "portfolio")
 """The daemons that a backtest needs."""

@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -16,10 +16,12 @@ from lct.bus import points
 from lct.bus.presence import socket_folder
 from lct.bus.room import Room
 from lct.bus.shell import Life, Shell
+from lct.bus.wall import WallClock
 from lct.clock import NS_PER_SECOND, now_ns, rfc3339
 from lct.config import defaults_dir, ensure_home, home, load
 from lct.domain.money import money_hook, use_money_context
 from lct.errors import LctError, Refused
+from lct.ports.base import TimedPort
 from lct.run.config import HouseConfig, install_id, journal_folder, keep_or_compare, read_kept
 from lct.run.members import Site, build, checked_venue, feed, strategies
 from lct.store.sqlite import SqliteJournal
@@ -28,6 +30,8 @@ CONDUCTOR = "conductor"
 TIME, REPLAYED = "LCT_TIME", "replayed"
 """`LCT_TIME=replayed` has the house live in replayed time; otherwise it lives on the wall clock."""
 SPEED = "LCT_SPEED"
+CLOCK = "LCT_CLOCK"
+GATEWAY = "api_gateway"
 ACCOUNT = "LCT_ACCOUNT"
 """Which account the house trades, where not that of house.toml."""
 DAEMONS = "LCT_DAEMONS"
@@ -37,22 +41,10 @@ ON_WALL_CLOCK = frozenset({"api_gateway", "monitoring"})
 """The bundled daemons that live on the wall clock in a replayed house too; a test compares it with the classes."""
 LOG_BYTES_MAX, LOG_BACKUPS = 4_194_304, 3
 
-DAYS_AHEAD = 15
-"""How long a made-up market lasts on the wall clock, with its day of history."""
+DAYS_OF_MARKET = 8
+"""How long a made-up market lasts on the wall clock, with its day of history: a week, and then it is over."""
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-
-class Play(Protocol):
-    """How time passes for a daemon."""
-
-    def open(self, folder: Path) -> None:
-        """Begin, with the sockets of the house in `folder`."""
-        ...
-
-    def close(self) -> None:
-        """End."""
-        ...
 
 
 def config_folder(root: Path) -> Path:
@@ -81,20 +73,17 @@ def lives_on_wall_clock(name: str) -> bool:
 
 
 class Settled:
-    """The settings of one process, read when they are asked for, and a hash of all it read."""
+    """The settings of one process, read when they are asked for."""
 
     def __init__(self, root: Path) -> None:
         """Read nothing yet."""
         self.home = root
         self.folder = config_folder(root)
-        self._digest = hashlib.blake2b(digest_size=8)
 
     def read(self, name: str, kind: type[T]) -> T:
         """Read one file of the configuration, defaults where it is not there; raises ConfigError."""
         path = self.folder / f"{name}.toml"
-        found = load(path, kind, money_hook) if path.exists() else kind()
-        self._digest.update(msgspec.json.encode(found))
-        return found
+        return load(path, kind, money_hook) if path.exists() else kind()
 
     def http_port(self, name: str) -> int:
         """Return the port of a daemon's health, 0 for any free one."""
@@ -105,8 +94,11 @@ class Settled:
 
     @property
     def hash(self) -> str:
-        """A hash of what was read."""
-        return self._digest.hexdigest()
+        """A hash of all files of the configuration: members of one house have the same."""
+        digest = hashlib.blake2b(digest_size=8)
+        for path in sorted(self.folder.glob("*.toml")):
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        return digest.hexdigest()
 
 
 def site_of(settled: Settled, *, is_replayed: bool) -> Site:
@@ -149,7 +141,7 @@ def house_of(settled: Settled) -> HouseConfig:
 def beginning_today(house: HouseConfig) -> HouseConfig:
     """Return a house whose made-up market begins yesterday, so that there is history, where nobody said otherwise."""
     yesterday = rfc3339(now_ns() - 86_400 * NS_PER_SECOND)[:10]
-    synthetic = {"start": yesterday, "days": DAYS_AHEAD, **house.feeds.get("synthetic", {})}
+    synthetic = {"start": yesterday, "days": DAYS_OF_MARKET, **house.feeds.get("synthetic", {})}
     return msgspec.structs.replace(house, feeds={**house.feeds, "synthetic": synthetic})
 
 
@@ -184,39 +176,98 @@ def main(name: str) -> int:
 
 async def _play(name: str, root: Path) -> None:
     """Recover one daemon and let it live."""
-    is_replayed = os.environ.get(TIME) == REPLAYED and not lives_on_wall_clock(name)
+    is_replayed = os.environ.get(TIME) == REPLAYED
     settled = Settled(root)
-    site = site_of(settled, is_replayed=os.environ.get(TIME) == REPLAYED)
-    assert site.folder is not None, "a house of processes keeps its journals"
+    site = site_of(settled, is_replayed=is_replayed)
     with ExitStack() as stack:
-        synchronous = "NORMAL" if is_replayed else "FULL"
-        journal = SqliteJournal(site.folder / f"{name}.db", synchronous=synchronous)
-        stack.callback(journal.close)
-        daemon, ports = build(name, site)
-        for port in ports:
-            if hasattr(port, "close"):
-                stack.callback(port.close)
-        room = Room(daemon, ports, journal)
-        room.recover()
-        life = Life(name, room.epoch, root, settled.http_port(name), lct.__version__, settled.hash)
-        shell = Shell(life, room.seat.answerers, lambda after: journal.rows(name, after), room.journal_seq)
-        stack.callback(shell.close)
-        await shell.open()
-        play = _play_of(shell, room, is_replayed=is_replayed, expected=site.expected)
-        play.open(socket_folder(root))
-        stack.callback(play.close)
-        log.get().info("process.recovered", epoch=room.epoch, journal_seq=room.journal_seq, md_seq=room.md_seq)
+        if is_replayed and not lives_on_wall_clock(name):
+            shell = await _by_rounds(name, settled, site, stack)
+        else:
+            shell = await _on_the_wall_clock(name, settled, site, stack)
         await shell.live()
 
 
-def _play_of(shell: Shell, room: Room, *, is_replayed: bool, expected: tuple[str, ...]) -> Play:
-    if is_replayed:
-        from lct.bus.rounding import Rounding
+def _journal(name: str, site: Site, stack: ExitStack, synchronous: str) -> SqliteJournal:
+    assert site.folder is not None, "a house of processes keeps its journals"
+    journal = SqliteJournal(site.folder / f"{name}.db", synchronous=synchronous)
+    stack.callback(journal.close)
+    return journal
 
-        return Rounding(shell, room)
+
+async def _shell_of(
+    room: Room, journal: SqliteJournal, settled: Settled, http_port: int | None, stack: ExitStack
+) -> Shell:
+    """Recover a room, and open the shell around it."""
+    name = room.name
+    room.recover()
+    life = Life(name, room.epoch, settled.home, http_port, lct.__version__, settled.hash)
+    shell = Shell(life, room.seat.answerers, lambda after: journal.rows(name, after), room.journal_seq)
+    stack.callback(shell.close)
+    await shell.open()
+    log.get().info("process.recovered", epoch=room.epoch, journal_seq=room.journal_seq, md_seq=room.md_seq)
+    return shell
+
+
+async def _by_rounds(name: str, settled: Settled, site: Site, stack: ExitStack) -> Shell:
+    from lct.bus.rounding import Rounding
+
+    journal = _journal(name, site, stack, "NORMAL")
+    daemon, ports = build(name, site)
+    _close_at_the_end(ports, stack)
+    room = Room(daemon, ports, journal)
+    shell = await _shell_of(room, journal, settled, settled.http_port(name), stack)
+    rounding = Rounding(shell, room)
+    rounding.open(socket_folder(settled.home))
+    stack.callback(rounding.close)
+    return shell
+
+
+async def _on_the_wall_clock(name: str, settled: Settled, site: Site, stack: ExitStack) -> Shell:
     from lct.bus.live import Living
+    from lct.bus.session import Session
 
-    return Living(shell, room, expected)
+    journal = _journal(name, site, stack, "FULL")
+    daemon, ports = build(name, site)
+    _close_at_the_end(ports, stack)
+    assert site.folder is not None, "a journal lies in a folder"
+    clock = wall_clock()
+    session = Session(name, site.folder, journal, ports, clock.now_ns, settled.hash)
+    room = Room(daemon, session.ports, session.journal)
+    room.commits_results = True
+    serves = name == GATEWAY
+    shell = await _shell_of(room, journal, settled, None if serves else settled.http_port(name), stack)
+    shell.telling.keep = session.keep
+    living = Living(shell, room, session, site.expected)
+    living.clock = clock
+    if name == "market_data":
+        living.keep_history(lambda: build(name, site)[0])
+    living.open(socket_folder(settled.home))
+    stack.callback(living.close)
+    if serves:
+        from daemons.api_gateway import Config
+        from lct.run.serving import ServedPort, begin
+
+        (port,) = ports
+        assert isinstance(port, ServedPort), port
+        config = settled.read(name, Config)
+        serving = begin(shell, living, port, config, settled.http_port(name), settled.home)
+        stack.callback(serving.cancel)
+    return shell
+
+
+def wall_clock() -> WallClock:
+    """Return the clock of this house: the machine's, unless a test has it run faster (`LCT_CLOCK=rate,origin`)."""
+    plan = os.environ.get(CLOCK)
+    if plan is None:
+        return WallClock()
+    rate, _, origin_ns = plan.partition(",")
+    return WallClock(float(rate), int(origin_ns))
+
+
+def _close_at_the_end(ports: list[TimedPort], stack: ExitStack) -> None:
+    for port in ports:
+        if hasattr(port, "close"):
+            stack.callback(port.close)
 
 
 async def _conduct(root: Path) -> None:

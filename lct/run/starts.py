@@ -4,12 +4,15 @@ import json
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from lct.bus import presence
+from lct.bus.presence import Presence
 from lct.clock import now_ns
 from lct.config import ensure_home, home
 from lct.errors import LctError
+from lct.supervisor.processes import runs
 
 FREE = 2
 """So many lives in a row that were never ready cost no wait: a kill -9 is none of the daemon's fault."""
@@ -43,8 +46,8 @@ def run(name: str) -> int:
 
     What goes wrong is said in its log and, in one line, on stderr.
     """
+    root = home()
     try:
-        root = home()
         ensure_home(root)
         waits = wait_seconds(count(root / "run", name, now_ns()))
         if waits:
@@ -53,9 +56,17 @@ def run(name: str) -> int:
         from lct.run.process import main
 
         return main(name)
-    except LctError as error:
+    except (LctError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return error.exit_code
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        with suppress(OSError):  # the disk may be what is wrong
+            _leave_word(root / "run", name, str(error))
+        return getattr(error, "exit_code", 1)
+
+
+def _leave_word(run: Path, name: str, reason: str) -> None:
+    """Say in the run directory why a process ended, unless another one has its place."""
+    last = presence.read(run).get(name)
+    if last is None or last.pid == os.getpid() or not runs(last.pid):
+        epoch = 0 if last is None else last.epoch
+        began = Presence(name, os.getpid(), epoch, ready=False, started_ns=now_ns(), beat_ns=now_ns(), reasons=[reason])
+        presence.write(run, began)
