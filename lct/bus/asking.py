@@ -98,20 +98,20 @@ class Listener:
             self._call(speaker)
 
     def heard(self, timeout_ms: int) -> Iterator[Envelope]:
-        """Yield what waits, at most one envelope of each speaker; nothing after `timeout_ms` of silence."""
+        """Yield what waits, at most one frame of each speaker; nothing after `timeout_ms` of silence."""
         self._tend()
         for socket, _ in self._poller.poll(timeout_ms):
             frames = sockets.received(socket)
             try:
                 if len(frames) != 1:
                     raise ValueError("more than one frame")
-                event = announced(frames[0].bytes)
-                if event.source != self._names[socket]:
+                events = announced(frames[0].bytes)
+                if any(event.source != self._names[socket] for event in events):
                     raise ValueError("said in the name of another")
             except ValueError:
                 self.malformed += 1
             else:
-                yield event
+                yield from events
 
     def close(self) -> None:
         """Close the sockets; may be called twice."""

@@ -14,7 +14,7 @@ class Connection:
     def __init__(
         self,
         make: Callable[[], Socket],
-        take: Callable[[Socket], bool],
+        take: Callable[[Socket], int],
         drained: Callable[[Socket], None] = lambda _socket: None,
     ) -> None:
         """Connect with `make`; `take` takes one message from the socket, as an Ear wants it."""

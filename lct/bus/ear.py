@@ -8,7 +8,7 @@ import zmq
 from lct.bus.sockets import Socket, descriptor, events
 
 DRAINED_MAX = 128
-"""Messages taken from one socket before the others have their turn."""
+"""Words taken from one socket before the others have their turn."""
 
 
 class Ear:
@@ -18,8 +18,11 @@ class Ear:
     goes on until nothing waits, and `look` follows each send.
     """
 
-    def __init__(self, socket: Socket, take: Callable[[], bool], drained: Callable[[], None] = lambda: None) -> None:
-        """Hear a socket: `take` takes one message and returns False where none waits; then `drained` is called."""
+    def __init__(self, socket: Socket, take: Callable[[], int], drained: Callable[[], None] = lambda: None) -> None:
+        """Hear a socket: `take` takes a message and returns how many things were in it, 0 where none waits any more.
+
+        Then `drained` is called.
+        """
         self.socket = socket
         self._take = take
         self._drained = drained
@@ -61,13 +64,15 @@ class Ear:
     def _drain(self) -> None:
         self._is_due = False
         try:
-            for _ in range(DRAINED_MAX):
-                if not self._is_open:
-                    return
-                if not self._take():
+            taken = 0
+            while taken < DRAINED_MAX and self._is_open:
+                count = self._take()
+                if not count:
                     self._drained()
                     return
+                taken += count
         except BaseException:
             self._again()  # the signal is spent, and more may wait
             raise
-        self._again()
+        if self._is_open:
+            self._again()

@@ -1,5 +1,10 @@
 """The wire: what a frame is, how large it may be, and how an envelope goes into it and comes out; no socket here."""
 
+import struct
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Annotated
+
 import msgspec
 
 from lct.messages.base import Envelope, encode
@@ -11,9 +16,15 @@ DATA_BYTES_MAX = 262_144
 HISTORY_BYTES_MAX = 4_194_304
 """Of a reply, which may hold history."""
 FRAMES_MAX = 4
+TOGETHER_MAX = 128
+"""Events in one frame."""
 TOPIC_BYTES_MAX = 64
 END_OF_TOPIC = b" "
+TOPICS_KEPT = 1_024
 
+_EVENTS = msgspec.msgpack.Decoder(
+    Envelope | Annotated[list[Envelope], msgspec.Meta(min_length=1, max_length=TOGETHER_MAX)]
+)
 _DECODER = msgspec.msgpack.Decoder(Envelope)
 
 
@@ -30,6 +41,7 @@ def unpack(frame: bytes) -> Envelope:
         raise ValueError("frame nested too deep") from None
 
 
+@lru_cache(maxsize=TOPICS_KEPT)
 def topic(tag: str) -> bytes:
     """Return what a subscription to `tag` begins with; "" is the topic of everything.
 
@@ -54,13 +66,25 @@ def tag_in(subscription: bytes) -> str:
 
 
 def announce(tag: str, envelope: Envelope) -> bytes:
-    """Return the one frame of an event: its topic, then its envelope."""
+    """Return the frame of one event: its topic, then its envelope."""
     return topic(tag) + encode(envelope)
 
 
-def announced(frame: bytes) -> Envelope:
-    """Return the envelope in an event's frame; raises ValueError for anything unsound."""
+def frame_of(beginning: bytes, packed: Sequence[bytes]) -> bytes:
+    """Return the frame of packed events of one topic: it, then the one envelope or a msgpack array of them."""
+    if len(packed) == 1:
+        return beginning + packed[0]
+    count = len(packed)
+    return b"".join((beginning, bytes((0x90 | count,)) if count < 16 else struct.pack(">BH", 0xDC, count), *packed))
+
+
+def announced(frame: bytes) -> list[Envelope]:
+    """Return the envelopes in a frame of events; raises ValueError for anything unsound."""
     end = frame.find(END_OF_TOPIC, 0, TOPIC_BYTES_MAX)
     if end < 1:
         raise ValueError("an event without a topic")
-    return unpack(frame[end + 1 :])
+    try:
+        found = _EVENTS.decode(frame[end + 1 :])
+    except RecursionError:
+        raise ValueError("frame nested too deep") from None
+    return [found] if isinstance(found, Envelope) else found

@@ -20,15 +20,13 @@ from lct.bus.lock import locked
 from lct.bus.porter import Porter
 from lct.bus.security import OPEN_IPC, Security
 from lct.bus.sockets import Endpoint, Endpoints, Socket
+from lct.bus.teller import Teller
 from lct.bus.wire import (
     COMMAND_BYTES_MAX,
-    DATA_BYTES_MAX,
     FRAMES_MAX,
     HISTORY_BYTES_MAX,
-    announce,
     announced,
     pack,
-    tag_in,
     topic,
     unpack,
 )
@@ -83,7 +81,7 @@ class Post:
         self._lock: int | None = None
         self._doors: tuple[Socket, ...] = ()
         self._asked: Ear | None = None
-        self._told: Ear | None = None
+        self._told: Teller | None = None
         self._lines: dict[str, Connection] = {}
         self._reached: set[str] = set()
         self._speakers: dict[str, Connection] = {}
@@ -108,7 +106,7 @@ class Post:
             raise
         asked, told = self._doors
         self._asked = Ear(asked, self._take_request)
-        self._told = Ear(told, self._take_subscription)
+        self._told = Teller(told, self._subscribed, self.counts)
         return Endpoint(sockets.bound(asked), sockets.bound(told))
 
     def _open(self, place: Endpoint) -> None:
@@ -154,13 +152,7 @@ class Post:
     def tell(self, envelope: Envelope, tag: str) -> bool:
         """Tell an event to all who hear its tag; False where it is too large for them."""
         assert self._told is not None, "bind comes first"
-        frame = announce(tag, envelope)
-        if len(frame) > DATA_BYTES_MAX:
-            self.counts["oversized"] += 1
-            return False
-        self._told.socket.send(frame, zmq.NOBLOCK)
-        self._told.look_later()
-        return True
+        return self._told.tell(envelope, tag)
 
     def ask(self, to: str, envelope: Envelope) -> bool:
         """Send a request, which must say when it expires; False where it cannot leave now, and then it never will."""
@@ -274,45 +266,30 @@ class Post:
         self.on_reply(reply)
         return True
 
-    def _take_event(self, speaker: str, socket: Socket) -> bool:
+    def _take_event(self, speaker: str, socket: Socket) -> int:
         try:
             frame = socket.recv(zmq.NOBLOCK, copy=False)
         except zmq.Again:
-            return False
+            return 0
         if frame.more:
             self._misframed(1 + len(sockets.received(socket)))
-            return True
+            return 1
         try:
-            event = announced(frame.bytes)
+            events = announced(frame.bytes)
         except ValueError:
             self.counts["malformed"] += 1
-            return True
-        if event.source != speaker:
-            self.counts["forged"] += 1
-            return True
-        self.on_event(speaker, event)
-        return True
+            return 1
+        for event in events:
+            if speaker not in self._speakers:  # the event before made us forget it
+                break
+            if event.source == speaker:
+                self.on_event(speaker, event)
+            else:
+                self.counts["forged"] += 1
+        return len(events)
 
-    def _take_subscription(self) -> bool:
-        assert self._told is not None
-        socket = self._told.socket
-        frames = self._frames(socket, 1)
-        if not frames:
-            return frames is not None
-        word = frames[0].bytes
-        try:
-            if word[:1] not in {b"\0", b"\1"}:
-                raise ValueError("no subscription")
-            tag = tag_in(word[1:])
-        except ValueError:
-            self.counts["malformed"] += 1
-            return True
-        if word[:1] == b"\0":
-            socket.set(zmq.UNSUBSCRIBE, word[1:])
-        else:
-            socket.set(zmq.SUBSCRIBE, word[1:])
-            self.on_subscribe(tag)
-        return True
+    def _subscribed(self, tag: str) -> None:
+        self.on_subscribe(tag)
 
     def _frames(self, socket: Socket, count: int) -> list[zmq.Frame] | None:
         """Return the frames of the next message, none of them if not as many as `count`; None where none is."""

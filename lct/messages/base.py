@@ -249,6 +249,9 @@ def _floats_in(kind: inspect.Type) -> Floats | None:
 def _floats_in_fields(kind: inspect.StructType) -> Floats | None:
     found = [(attrgetter(field.name), _floats_in(field.type)) for field in kind.fields]
     readers = [(field, read) for field, read in found if read is not None]
+    names = [field.name for field in kind.fields if isinstance(field.type, inspect.FloatType)]
+    if len(names) == len(readers) > 1:
+        return attrgetter(*names)  # a tuple of them all
     return (lambda value: chain.from_iterable(read(field(value)) for field, read in readers)) if readers else None
 
 

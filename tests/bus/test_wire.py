@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import lct.messages
-from lct.bus.wire import TOPIC_BYTES_MAX, announce, announced, pack, tag_in, topic, unpack
+from lct.bus.wire import TOGETHER_MAX, TOPIC_BYTES_MAX, announce, announced, frame_of, pack, tag_in, topic, unpack
 from lct.messages.base import Codec, Command, Envelope, Event, Message, Request, encode, tag_of
 from tests.messages.test_base import example
 
@@ -51,7 +51,7 @@ def test_every_message_comes_out_of_its_frame_as_it_went_in(kind):
     for seed in range(5):
         message = example(kind, seed)
         for envelope in (said(message), full(message)):
-            for read in (unpack(pack(envelope)), announced(announce(tag_of(kind), envelope))):
+            for read in (unpack(pack(envelope)), *announced(announce(tag_of(kind), envelope))):
                 assert msgspec.structs.replace(read, body=envelope.body) == envelope
                 assert codec.decode(read.body) == message
 
@@ -71,6 +71,29 @@ def test_any_reader_of_msgpack_reads_and_writes_the_frame(kind):
         }
         assert msgpack.packb(read) == frame
         assert msgspec.structs.replace(unpack(msgpack.packb(read)), body=envelope.body) == envelope
+
+
+@pytest.mark.parametrize("count", [1, 2, 15, 16, TOGETHER_MAX])
+def test_events_that_leave_together_are_one_array_to_any_reader(count):
+    said_at_once = [said(example(KINDS[n % len(KINDS)], n)) for n in range(count)]
+    packed = [pack(envelope) for envelope in said_at_once]
+
+    frame = frame_of(b"a.b ", packed)
+
+    assert [
+        msgspec.structs.replace(read, body=one.body) for read, one in zip(announced(frame), said_at_once, strict=True)
+    ] == said_at_once
+    read = msgpack.unpackb(frame.removeprefix(b"a.b "))
+    assert [read] if count == 1 else read == [msgpack.unpackb(one) for one in packed]
+
+
+def test_too_many_events_together_are_refused():
+    packed = [pack(said(example(KINDS[0])))] * (TOGETHER_MAX + 1)
+
+    with pytest.raises(ValueError):
+        announced(frame_of(b"a.b ", packed))
+    with pytest.raises(ValueError):
+        announced(b"a.b \x90")
 
 
 def test_all_messages_are_looked_at():
