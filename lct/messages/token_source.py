@@ -4,7 +4,7 @@ from lct.domain.screening import Facts
 from lct.messages.base import Event
 
 
-class TokenSeen(Event, frozen=True, tag="tokens.seen"):
+class TokenSeen(Event, frozen=True, tag="token_source.token_seen"):
     """A token as its source found it; who it is says (chain, mint), its names are whatever somebody chose to write.
 
     `source` names who told, `facts` are those of `seen_at_ns`; a token may be seen again, when more is known of it.

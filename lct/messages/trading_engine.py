@@ -131,7 +131,7 @@ class GetTradingStatus(Request[TradingStatus], frozen=True, tag="trading_engine.
     """How does trading go?"""
 
 
-class TradingTurned(Event, frozen=True, tag="trading_engine.turned"):
+class TradingTurned(Event, frozen=True, tag="trading_engine.trading_turned"):
     """How trading stands after a request to start, stop, pause or resume, and what was done about it."""
 
     state: Trading
@@ -139,7 +139,7 @@ class TradingTurned(Event, frozen=True, tag="trading_engine.turned"):
     done: str
 
 
-class StartTrading(Request[TradingTurned], frozen=True, tag="trading_engine.start"):
+class StartTrading(Request[TradingTurned], frozen=True, tag="trading_engine.start_trading"):
     """Trade again after a stop."""
 
     changes: ClassVar[bool] = True
@@ -148,7 +148,7 @@ class StartTrading(Request[TradingTurned], frozen=True, tag="trading_engine.star
     by: By = ""
 
 
-class StopTrading(Request[TradingTurned], frozen=True, tag="trading_engine.stop"):
+class StopTrading(Request[TradingTurned], frozen=True, tag="trading_engine.stop_trading"):
     """Propose nothing any more, exits included; protective stops at the venue stand."""
 
     changes: ClassVar[bool] = True
@@ -157,7 +157,7 @@ class StopTrading(Request[TradingTurned], frozen=True, tag="trading_engine.stop"
     by: By = ""
 
 
-class PauseTrading(Request[TradingTurned], frozen=True, tag="trading_engine.pause"):
+class PauseTrading(Request[TradingTurned], frozen=True, tag="trading_engine.pause_trading"):
     """Enter nothing new; exits go on."""
 
     changes: ClassVar[bool] = True
@@ -166,7 +166,7 @@ class PauseTrading(Request[TradingTurned], frozen=True, tag="trading_engine.paus
     by: By = ""
 
 
-class ResumeTrading(Request[TradingTurned], frozen=True, tag="trading_engine.resume"):
+class ResumeTrading(Request[TradingTurned], frozen=True, tag="trading_engine.resume_trading"):
     """Enter again after a pause."""
 
     changes: ClassVar[bool] = True
