@@ -200,7 +200,8 @@ class Monitoring(Daemon):
         beat = None
         if member.beat is not None:
             told = member.beat.reasons if oddity is None else (oddity, *member.beat.reasons)
-            beat = Beat(member.beat_ns, member.beat.pid, member.beat.ready, told)
+            beat_ns = now_ns if name == self.name else member.beat_ns  # who judges is alive
+            beat = Beat(beat_ns, member.beat.pid, member.beat.ready, told)
         return health(name, beat, now_ns, limits=self.limits)
 
     def _changes(self, now_ns: int) -> Iterator[Said]:

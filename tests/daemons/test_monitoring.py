@@ -234,6 +234,19 @@ def test_a_heartbeat_that_was_long_on_its_way_counts_from_when_it_was_sent():
     assert watch.states()["b"] == "late"
 
 
+def test_it_is_alive_itself_as_long_as_it_judges():
+    watch = house()
+    watch.beat(Monitoring.name, ready=False)
+    watch.beat("monitoring", instance=1)
+
+    watch.pass_seconds(20)
+
+    told = {one.name: one for one in watch.health().daemons}
+    assert (told["monitoring"].state, told["monitoring"].heartbeat_age_seconds) == ("late", 0.0)
+    assert told["monitoring"].reasons == ("not ready",)
+    assert told["monitoring.1"].state == "down"
+
+
 def test_a_new_life_is_a_restart_and_told_at_once_however_fast_it_was():
     watch = house()
 
@@ -427,6 +440,11 @@ def test_a_question_for_more_than_a_frame_holds_is_refused():
 
     with pytest.raises(msgspec.ValidationError):
         codec.decode(encode(GetAlerts(ALERTS_TOLD_MAX + 1)))
+
+
+def test_its_port_and_its_limits_are_the_usual_ones():
+    assert (Config().http_port, Config().late_after_seconds, Config().down_after_seconds) == (8007, 3.0, 10.0)
+    assert convert({"late_after_seconds": 5.0, "down_after_seconds": 5.0}, Config, money_hook, "x").alerts_kept == 1_000
 
 
 def test_a_daemon_cannot_be_down_before_it_is_late():
