@@ -51,7 +51,7 @@ class LogFile:
         self._level = "error" if name.endswith(LAST_WORDS) else "info"
         self._file: Any = None
         self._half = b""
-        self._last_ns = 0
+        self._changed_ns = self._last_ns = 0
         self._open()
 
     def close(self) -> None:
@@ -119,7 +119,7 @@ class LogFile:
 
     def _lines(self, file: Any) -> Iterator[Line]:
         """Yield the whole lines up to the end of a file, and keep the half one."""
-        changed_ns = os.fstat(file.fileno()).st_mtime_ns
+        self._changed_ns = os.fstat(file.fileno()).st_mtime_ns
         while piece := file.read(PIECE_BYTES):
             *whole, self._half = (self._half + piece).split(b"\n")
             if len(self._half) > LINE_BYTES_MAX:
@@ -127,19 +127,19 @@ class LogFile:
                 self._half = b""
             for raw in whole:
                 if raw.strip():
-                    yield self._line(raw, changed_ns)
+                    yield self._line(raw, self._changed_ns)
 
     def _rest(self) -> Iterator[Line]:
         raw, self._half = self._half, b""
         if raw.strip():
-            yield self._line(raw, self._last_ns)
+            yield self._line(raw, self._changed_ns)
 
     def _line(self, raw: bytes, changed_ns: int) -> Line:
         """Read a line; what has no time of its own has that of the line before it, or of the file."""
         text = raw.decode(errors="replace").rstrip("\r")
         line = _fact(text, self.service) or _supervisors(text)
         if line is None:
-            line = Line(self._last_ns or changed_ns, self.service, self._level, text, {}, text)
+            return Line(self._last_ns or changed_ns, self.service, self._level, text, {}, text)
         self._last_ns = line.time_ns
         return line
 

@@ -18,4 +18,4 @@ def down(ctx: typer.Context, json: o.Json = False) -> None:
     """
     from lct.cli.running import stop
 
-    print_facts({"killed": stop(ctx.obj)}, json=json)
+    print_facts(stop(ctx.obj), json=json)

@@ -12,7 +12,7 @@ app = typer.Typer(add_completion=False)
 
 AGO = re.compile(r"(\d{1,9})(s|m|h|d)")
 SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
-SERVICE_WIDTH, LEVEL_WIDTH, TIME_WIDTH = 15, 8, 24
+SERVICE_WIDTH, LEVEL_WIDTH = 15, 8
 
 
 def since(text: Any) -> int:
@@ -73,10 +73,11 @@ def shown(line: Line) -> str:
     from json import dumps
 
     from lct.cli.output import LINE_WIDTH
-    from lct.clock import rfc3339
+    from lct.clock import NS_PER_SECOND, rfc3339
     from lct.domain.text import clean
 
     words = (f"{key}={value if isinstance(value, str) else dumps(value)}" for key, value in line.facts.items())
-    time = rfc3339(line.time_ns - line.time_ns % 1_000_000).removesuffix("Z")
-    head = f"{time:{TIME_WIDTH}}{clean(line.service, SERVICE_WIDTH):{SERVICE_WIDTH}} {line.level:{LEVEL_WIDTH}} "
+    second, rest = divmod(line.time_ns, NS_PER_SECOND)
+    time = f"{rfc3339(second * NS_PER_SECOND)[:-1]}.{rest // 1_000_000:03d}Z"
+    head = f"{time} {clean(line.service, SERVICE_WIDTH):{SERVICE_WIDTH}} {line.level:{LEVEL_WIDTH}} "
     return clean(f"{head}{' '.join((line.message, *words))}", LINE_WIDTH)

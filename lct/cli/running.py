@@ -19,8 +19,8 @@ READY_SECONDS = 30.0
 LAST_LINES = 5
 FOLLOW_SECONDS = 0.2
 LATE_OR_DOWN, NOTHING_RUNS = 1, 3
-REPLAY, SPEED = "LCT_REPLAY", "LCT_SPEED"
-"""What the daemons of a replayed house read from their environment: the recorded bars, and seconds a second."""
+TIME, REPLAYED, SPEED, ACCOUNT, DAEMONS = "LCT_TIME", "replayed", "LCT_SPEED", "LCT_ACCOUNT", "LCT_DAEMONS"
+"""What lct.run reads from the environment; written here again, for importing it costs more than `lct status`."""
 
 COLUMNS = ("name", "state", "pid", "ready", "heartbeat_age_seconds", "reasons")
 Came = Callable[[], int]
@@ -63,6 +63,7 @@ class Start:
     only: Sequence[str] | None = None
     replay: Path | None = None
     speed: float | None = None
+    account: str | None = None
     live: bool = False
     foreground: bool = False
     reloads: bool = False
@@ -74,17 +75,20 @@ class Start:
         return self.foreground or self.reloads
 
     def environment(self) -> dict[str, str]:
-        """Return what the daemons are told; raises where that cannot be."""
+        """Return what the daemons are told beside the settings, written down for them; raises where that cannot be."""
         if self.live:
             raise Refused("this version trades paper money only; leave --live out")
-        if self.replay is None:
-            if self.speed is not None:
-                raise ConfigError("--speed is for replayed time; name the bars with --replay")
-            return {}
-        if not self.replay.exists():
-            raise NotFound(f"{self.replay}: no such file or folder of recorded bars")
-        told = {REPLAY: str(self.replay.expanduser().absolute())}
-        return told if self.speed is None else {**told, SPEED: str(self.speed)}
+        if self.replay is None and self.speed is not None:
+            raise ConfigError("--speed is for replayed time; name the bars with --replay")
+        told = {ACCOUNT: self.account} if self.account is not None else {}
+        if self.replay is not None:
+            from lct.cli.replaying import furnished
+
+            told = {ACCOUNT: furnished(self.replay, self.account), TIME: REPLAYED}
+            told |= {SPEED: str(self.speed)} if self.speed is not None else {}
+            # in replayed time each round waits for every daemon that there is
+            told |= {DAEMONS: ",".join(self.only)} if self.only is not None else {}
+        return told
 
 
 @dataclass
@@ -101,8 +105,8 @@ def start(wish: Start, manners: "Manners", came: Came) -> Started:
     from lct.cli.drive import private
     from lct.supervisor.conf import CONDUCTOR
 
-    environment = wish.environment()
     private()
+    environment = wish.environment()
     supervisor = _supervisor()
     names = supervisor.start(
         wish.only, environment=environment, conductor=wish.replay is not None, foreground=wish.stays
@@ -139,7 +143,7 @@ def tell(started: Started, *, json: bool) -> None:
         for name in started.late:
             _print_last_words(started.supervisor.home, name)
         raise NoAnswer(
-            f"not up within {READY_SECONDS:.0f} s: {', '.join(started.late)}. `lct logs {started.late[0]}` tells more, "
+            f"not up: {', '.join(started.late)}. `lct logs {started.late[0]}` tells more, "
             "`lct down` ends all."
         )
 
@@ -180,14 +184,16 @@ def _stay(started: Started, manners: "Manners", came: Came, *, reload: bool) -> 
         sleep(POLL_SECONDS)
 
 
-def stop(manners: "Manners", supervisor: "Supervisor | None" = None) -> list[str]:
+def stop(manners: "Manners", supervisor: "Supervisor | None" = None) -> dict[str, list[str]]:
     """Stop all that runs, and tell of those that had to be killed; return their names."""
     from lct.cli.output import say
 
-    killed = (supervisor or _supervisor()).stop()
+    supervisor = supervisor or _supervisor()
+    ran = [process.name for process in supervisor.processes()]
+    killed = supervisor.stop()
     if killed:
         say(f"did not end when asked to, and had to be killed: {', '.join(killed)}", manners)
-    return killed
+    return {"stopped": sorted({*ran, *killed} - {"supervisord"}), "killed": killed}
 
 
 def print_logs(
@@ -242,5 +248,6 @@ def _print_last_words(home: Path, name: str) -> None:
     from lct.cli.logs import shown
     from lct.logfiles import last_lines
 
-    for line in last_lines(home / "log", name, LAST_LINES):
+    lines = last_lines(home / "log", name, 2 * LAST_LINES)
+    for line in [line for line in lines if line.text.strip(" ^~")][-LAST_LINES:]:
         print(f"  {shown(line)}", file=sys.stderr)

@@ -23,6 +23,7 @@ def up(
     speed: Annotated[
         float | None, typer.Option("--speed", min=0.001, help="Replayed seconds a second; without: as fast as it goes.")
     ] = None,
+    account: o.Account = None,
     live: Annotated[bool, typer.Option("--live", help="Real money; this version refuses.")] = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until the daemons are up.")] = False,
     json: o.Json = False,
@@ -30,13 +31,14 @@ def up(
     """Start the daemons, or those of --only, and print how each is.
 
     Those that run already go on. Exit code 3 where one is not up within 30 seconds, with the last lines of its log.
+    A replay has an account of its own, named after the bars, and goes on where it was left.
 
     Example: lct up --only market_data,strategy_engine
     """
     from lct.cli.drive import interruptions, leave
     from lct.cli.running import Start, bring_up
 
-    wish = Start(only, replay, speed, live, foreground, reload, not no_wait)
+    wish = Start(only, replay, speed, account, live, foreground, reload, not no_wait)
     with interruptions() as came:
         bring_up(wish, ctx.obj, came, json=json)
         leave(came())

@@ -142,8 +142,8 @@ class Supervisor:
                 self._write_copy(names, conductor=conductor)
                 self._spawn(dict(environment or {}), foreground=foreground)
                 return names
-            if conductor:
-                raise Refused("the house runs already; `lct down` ends it, and then it can start in another time")
+            if conductor or environment:
+                raise Refused("the house runs already; `lct down` ends it, and then it can start in another way")
             self._add(*found, names)
             return names
 
@@ -155,9 +155,12 @@ class Supervisor:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """Let one start wait for another."""
-        with (self._run / "supervisor.lock").open("w") as held:
+        held = os.open(self._run / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
             fcntl.flock(held, fcntl.LOCK_EX)
             yield
+        finally:
+            os.close(held)
 
     def _refuse_a_hung_supervisor(self) -> None:
         pid = self._hung()
@@ -247,13 +250,14 @@ class Supervisor:
         """
         pids = self._alive()
         found = self._found()
-        if found is None:
-            end(pids, signal.SIGTERM)
-        else:
+        supervised: dict[int, str] = {}
+        if found is not None:
             rpc, listed = found
-            pids |= {process.pid: process.name for process in listed if process.pid}
-            pids[rpc.call("supervisor.getPID")] = ""
+            supervised = {process.pid: process.name for process in listed if process.pid}
+            supervised[rpc.call("supervisor.getPID")] = ""
             _unless(None, rpc, "supervisor.shutdown")
+        end({pid: name for pid, name in pids.items() if pid not in supervised}, signal.SIGTERM)
+        pids |= supervised
         hung = self._hung()
         if hung:
             pids[hung] = str(self._copy)

@@ -18,6 +18,8 @@ from lct.supervisor.processes import runs, wait_until
 RESTARTS_WITHIN_SECONDS = 60
 ENDED = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}) \w+ exited: (\S+) \(", re.MULTILINE)
 BEGAN = re.compile(r"^.*supervisord started with pid", re.MULTILINE)
+IN_VAIN = 4
+"""So often a daemon ends before `await_ready` no longer believes in it: its settings are wrong, or its journal."""
 AGE_DIGITS = 3
 
 
@@ -56,16 +58,20 @@ def await_ready(
 ) -> list[str]:
     """Wait until daemons are up, each by a fresh heartbeat of its present process, and return those that are not.
 
-    `tell` hears how many are; `come` breaks the wait off once it returns another number than 0.
+    `tell` hears how many are; `come` breaks the wait off once it returns another number than 0. A daemon that ends
+    again and again meanwhile is not waited for to the last.
     """
     left = list(names)
+    began = now_ns()
 
     def is_done() -> bool:
         now, told = now_ns(), supervisor.presences()
-        processes = {process.name: process for process in supervisor.processes()}
+        listed, log = supervisor.look()
+        processes = {process.name: process for process in listed}
         left[:] = [name for name in names if judged(name, processes.get(name), told.get(name), now).state != "up"]
         tell(len(names) - len(left))
-        return not left or bool(come())
+        ended = restarts_since(log, began)
+        return bool(come()) or all(ended.get(name, 0) >= IN_VAIN for name in left)
 
     wait_until(is_done, seconds)
     return left
