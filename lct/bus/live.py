@@ -76,6 +76,7 @@ class Living:
         self._is_woken = False
         self._now_ns = session.began_ns
         self._refuse_unknown = shell.on_unknown
+        session.attend(shell.telling)
 
     def _make_ears(self) -> Ears:
         room = self.room

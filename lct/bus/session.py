@@ -14,6 +14,7 @@ from lct.bus.heard import NS_PER_US, Head, HeardLog, Ports, Word
 from lct.bus.room import Room
 from lct.bus.said import Direct, SaidLog
 from lct.bus.seat import Heard
+from lct.bus.streams import Telling
 from lct.errors import JournalError
 from lct.messages.base import Command, Event, Message, RequestRefused, encode
 from lct.ports.base import TimedPort
@@ -104,6 +105,12 @@ class Session:
             self.heard.batch(now_ns, words, tuple(self._results))
             self._turn = None
             self._results.clear()
+
+    def attend(self, telling: Telling) -> None:
+        """Keep what is told from now on."""
+        if telling.keep != self.keep:
+            self.said.seqs.update(telling.seqs)
+            telling.keep = self.keep
 
     def keep(self, tag: str, body: bytes) -> None:
         """Keep an event that is about to be told."""

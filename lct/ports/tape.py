@@ -1,5 +1,7 @@
 """The feed's port in replayed time: gives the rows of a tape, each due at the close of its bars."""
 
+import numpy as np
+
 from lct.domain.tape import Row, Tape
 from lct.messages.base import Command, Event
 from lct.messages.feed import Rows, RowsRefused
@@ -13,9 +15,15 @@ class TapePort:
     role = "feed"
     owner = "market_data"
 
-    def __init__(self, tape: Tape, refused: dict[str, dict[str, int]] | None = None) -> None:
-        """Take a tape, and what its feed refused, which is told before the first row."""
+    def __init__(
+        self, tape: Tape, refused: dict[str, dict[str, int]] | None = None, *, begins_ns: int | None = None
+    ) -> None:
+        """Take a tape, and what its feed refused, which is told before the first row.
+
+        Bars that closed by `begins_ns` are history for a first life: they are only given again.
+        """
         self.tape = tape
+        self._begins_ns = begins_ns
         self.given = 0
         self._refused = refused or {}
         self._total = len(tape)
@@ -61,6 +69,8 @@ class TapePort:
     def resume(self, heard: int) -> None:
         """Go on after the first `heard` rows."""
         self.given = heard
+        if not heard and self._begins_ns is not None:
+            self.given = int(np.searchsorted(self.tape.times, self._begins_ns - self._step_ns, side="right"))
         self._look()
 
     def heard_again(self, first: int, last: int) -> list[Event]:

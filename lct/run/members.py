@@ -112,7 +112,10 @@ def _market_data(site: Site) -> Built:
     from daemons.market_data import Config, MarketData
     from lct.ports.tape import TapePort
 
-    return MarketData(site.config("market_data", Config)), [TapePort(site.tape, site.feed.refused())]
+    begins_ns = None if site.recorded else now_ns()
+    return MarketData(site.config("market_data", Config)), [
+        TapePort(site.tape, site.feed.refused(), begins_ns=begins_ns)
+    ]
 
 
 def _strategy_engine(site: Site) -> Built:

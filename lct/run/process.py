@@ -6,7 +6,7 @@ import os
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -43,6 +43,9 @@ LOG_BYTES_MAX, LOG_BACKUPS = 4_194_304, 3
 
 DAYS_OF_MARKET = 8
 """How long a made-up market lasts on the wall clock, with its day of history: a week, and then it is over."""
+
+if TYPE_CHECKING:
+    from lct.bus.session import Session
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -195,7 +198,12 @@ def _journal(name: str, site: Site, stack: ExitStack, synchronous: str) -> Sqlit
 
 
 async def _shell_of(
-    room: Room, journal: SqliteJournal, settled: Settled, http_port: int | None, stack: ExitStack
+    room: Room,
+    journal: SqliteJournal,
+    settled: Settled,
+    http_port: int | None,
+    stack: ExitStack,
+    session: "Session | None" = None,
 ) -> Shell:
     """Recover a room, and open the shell around it."""
     name = room.name
@@ -203,6 +211,8 @@ async def _shell_of(
     life = Life(name, room.epoch, settled.home, http_port, lct.__version__, settled.hash)
     shell = Shell(life, room.seat.answerers, lambda after: journal.rows(name, after), room.journal_seq)
     stack.callback(shell.close)
+    if session is not None:
+        session.attend(shell.telling)  # its first heartbeat too
     await shell.open()
     log.get().info("process.recovered", epoch=room.epoch, journal_seq=room.journal_seq, md_seq=room.md_seq)
     return shell
@@ -235,8 +245,7 @@ async def _on_the_wall_clock(name: str, settled: Settled, site: Site, stack: Exi
     room = Room(daemon, session.ports, session.journal)
     room.commits_results = True
     serves = name == GATEWAY
-    shell = await _shell_of(room, journal, settled, None if serves else settled.http_port(name), stack)
-    shell.telling.keep = session.keep
+    shell = await _shell_of(room, journal, settled, None if serves else settled.http_port(name), stack, session)
     living = Living(shell, room, session, site.expected)
     living.clock = clock
     if name == "market_data":

@@ -48,7 +48,7 @@ class Resident:
         self.shell = Shell(
             life, self.room.seat.answerers, lambda after: journal.rows(name, after), self.room.journal_seq
         )
-        self.shell.telling.keep = self.session.keep
+        self.session.attend(self.shell.telling)
         self.living = Living(self.shell, self.room, self.session, speakers)
         self.living.clock = clock
         if fresh is not None:
