@@ -5,7 +5,7 @@ from pathlib import Path
 
 from lct.bus.line import Desk
 from lct.bus.room import Room
-from lct.bus.rounds import FromConductor
+from lct.bus.rounds import FromConductor, Turn
 from lct.bus.seat import Heard
 from lct.bus.shell import Shell
 from lct.bus.turns import Turns
@@ -52,6 +52,8 @@ class Rounding:
         if reply is not None:
             self.desk.send(reply)
         shell, room = self.shell, self.room
+        if isinstance(frame, Turn):
+            shell.heard += len(frame.round.words)
         shell.md_seq = room.md_seq
         told, self.turns.told = self.turns.told, []
         events = [word.message for word in told if word.to is None and not isinstance(word.message, Request)]

@@ -23,6 +23,7 @@ from lct.client import Client
 from lct.errors import NoAnswer
 from lct.messages.base import GetHealth, Stop
 from lct.messages.portfolio import GetPositions
+from lct.messages.trading_engine import GetTradingStatus, PauseTrading, ResumeTrading
 from lct.run.config import HouseConfig, journal_folder
 from lct.store.sqlite import ReadJournal
 from tests.wire.processes import Processes, configure
@@ -207,6 +208,21 @@ def orders(folder: Path) -> tuple[set[str], set[str]]:
             intended.add(body["client_order_id"])
     journal.close()
     return sent, intended
+
+
+def test_what_changes_the_house_has_its_turn_in_replayed_time_and_outlives_a_kill(home):
+    with Processes(home, LCT_SPEED="3600") as processes, Client(home, patience_ms=5_000) as client:
+        soon(lambda: presence_of(home, "conductor") and presence_of(home, "conductor").ready)
+        client.ask(PauseTrading("lunch", "test"))
+        before = client.ask(GetTradingStatus())
+        processes.kill("trading_engine")
+        processes.keep_up()
+        soon(lambda: presence_of(home, "trading_engine").epoch == 2 and presence_of(home, "trading_engine").ready)
+        after = client.ask(GetTradingStatus())
+        client.ask(ResumeTrading("", "test"))
+        resumed = client.ask(GetTradingStatus())
+
+    assert [status.state.value for status in (before, after, resumed)] == ["paused", "paused", "running"]
 
 
 def test_nobody_answers_for_a_daemon_that_is_not_there(home):
