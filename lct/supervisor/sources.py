@@ -29,6 +29,9 @@ class Sources:
         """Return those of `names` that run what was changed since the last look."""
         before, self._seen = self._seen, dict(self._files())
         changed = [path for path in {*before, *self._seen} if before.get(path) != self._seen.get(path)]
+        changed = [
+            path.relative_to(folder.parent) for path in changed for folder in self._folders if folder in path.parents
+        ]
         return [name for name in names if any(concerns(path, name) for path in changed)]
 
     def _files(self) -> Iterator[tuple[Path, tuple[int, int]]]:
@@ -45,10 +48,10 @@ class Sources:
 
 
 def concerns(path: Path, name: str) -> bool:
-    """Whether a daemon runs a file: its own module and settings, and whatever belongs to all."""
-    if "daemons" in path.parts:
-        inner = path.parts[len(path.parts) - path.parts[::-1].index("daemons") :]
-        return not inner or inner[0] in {name, f"{name}.py", "__init__.py"}
+    """Whether a daemon runs a file, as in `daemons/tax.py`: its own module and settings, and what belongs to all."""
+    folder, inner = path.parts[:2]
+    if folder == "daemons":
+        return inner in {name, f"{name}.py", "__init__.py"}
     if path.suffix == ".toml":
         return path.stem in {name, "house"}
-    return "cli" not in path.parts and "tui" not in path.parts
+    return folder != "lct" or inner not in {"cli", "tui"}

@@ -23,16 +23,16 @@ class Wakeful:
 
     def __init__(self) -> None:
         """Have every signal write into a pipe."""
-        self._ear, self._bell = os.pipe()
-        for end in (self._ear, self._bell):
+        self.ear, self.bell = os.pipe()
+        for end in (self.ear, self.bell):
             os.set_blocking(end, False)
-        signal.set_wakeup_fd(self._bell, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self.bell, warn_on_full_buffer=False)
         self._haste = float(HASTE_MAX)
         self._counted_ns = monotonic_ns()
 
     def fileno(self) -> int:
         """Return what supervisord is to watch."""
-        return self._ear
+        return self.ear
 
     def readable(self) -> bool:
         """Say that there is something to wait for."""
@@ -46,10 +46,10 @@ class Wakeful:
         """Take note, and wake supervisord once more: it sees that a child ended at this look, and acts at the next."""
         heard = b""
         with suppress(BlockingIOError):
-            heard = os.read(self._ear, PIECE_BYTES)
+            heard = os.read(self.ear, PIECE_BYTES)
         if heard.strip(AGAIN) and self._may_haste():
             with suppress(BlockingIOError):
-                os.write(self._bell, AGAIN)
+                os.write(self.bell, AGAIN)
 
     def _may_haste(self) -> bool:
         now_ns = monotonic_ns()
