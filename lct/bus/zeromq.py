@@ -328,8 +328,12 @@ class Post:
     def _tend(self) -> None:
         """Look after the connections."""
         self._tending = None
-        for connection in (*self._lines.values(), *self._speakers.values()):
-            if connection.tend():
+        for to, line in self._lines.items():
+            if line.tend():
+                self.counts["given_up"] += 1
+                self._reached.discard(to)
+        for speaker in self._speakers.values():
+            if speaker.tend():
                 self.counts["given_up"] += 1
         self._tend_later()
 
