@@ -53,6 +53,12 @@ def hour(time_ns: int) -> str:
     return _form(time_ns, "%H:%M:%S")
 
 
+def when(time_ns: int, now_ns: int) -> str:
+    """Write a UTC time; its day too, where that is not today."""
+    today = moment(now_ns)[:10]
+    return hour(time_ns) if moment(time_ns)[:10] == today else moment(time_ns)
+
+
 def _form(time_ns: int, form: str) -> str:
     try:
         return datetime.fromtimestamp(time_ns // NS_PER_SECOND, UTC).strftime(form)

@@ -10,6 +10,7 @@ from lct.bus.presence import Presence
 from lct.domain.health import Beat, DaemonHealth, health
 from lct.errors import LctError
 from lct.messages.base import Event, Request
+from lct.messages.market_data import GetSymbols, Symbols
 from lct.messages.portfolio import GetPositions, GetProfit, Positions, Profit
 from lct.messages.strategy_engine import SIGNALS_MAX, GetSignals, Signals
 from lct.messages.trading_engine import GetTradingStatus, TradingStatus
@@ -96,6 +97,7 @@ class View:
     profit: Answer[Profit] = field(default_factory=Answer)
     trading: Answer[TradingStatus] = field(default_factory=Answer)
     signals: Answer[Signals] = field(default_factory=Answer)
+    market: Answer[Symbols] = field(default_factory=Answer)
     members: tuple[Member, ...] = ()
     lines: tuple[LogLine, ...] = ()
     trouble: str = ""
@@ -105,7 +107,7 @@ class View:
     @property
     def nobody_ever_answered(self) -> bool:
         """Whether all were asked, and not one reply was heard since the dashboard began."""
-        answers = (self.positions, self.profit, self.trading, self.signals)
+        answers = (self.market, self.positions, self.profit, self.trading, self.signals)
         return self.looks > 0 and all(answer.heard_ns is None for answer in answers)
 
 
@@ -134,7 +136,8 @@ class Watcher:
     def look(self, stop: threading.Event | None = None) -> None:
         """Look once: at the files, which answer at once, and then at one daemon after the other."""
         self._read_files()
-        for ask in (self._ask_positions, self._ask_profit, self._ask_trading, self._ask_signals):
+        asks = (self._ask_market, self._ask_positions, self._ask_profit, self._ask_trading, self._ask_signals)
+        for ask in asks:
             if stop is not None and stop.is_set():
                 return
             ask()
@@ -151,6 +154,9 @@ class Watcher:
         if fresh:
             lines = tuple(sorted((*lines, *fresh), key=lambda line: line.time_ns)[-LINES_MAX:])
         self.view = replace(self.view, members=members, lines=lines, trouble="")
+
+    def _ask_market(self) -> None:
+        self.view = replace(self.view, market=self._asked(self.view.market, GetSymbols()))
 
     def _ask_positions(self) -> None:
         self.view = replace(self.view, positions=self._asked(self.view.positions, GetPositions()))

@@ -62,7 +62,7 @@ def _gone(told: Presence | None) -> str | None:
     try:
         os.kill(told.pid, 0)
     except ProcessLookupError:
-        return "its process is gone"
+        return "process gone"
     except (PermissionError, OverflowError):
         return None
     return None

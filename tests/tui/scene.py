@@ -8,6 +8,7 @@ from typing import Any
 from lct.bus.presence import Presence
 from lct.errors import NoAnswer
 from lct.messages.base import Request, tag_of
+from lct.messages.market_data import GetSymbols, SymbolLine, Symbols
 from lct.messages.portfolio import GetPositions, GetProfit, PositionLine, Positions, Profit, Track
 from lct.messages.strategy_engine import GetSignals, Signal, Signals
 from lct.messages.trading_engine import GetTradingStatus, TradingStatus
@@ -134,6 +135,7 @@ class SmallHouse:
         self.silent: dict[str, int] = {}
         self.replies: dict[type[Request[Any]], Any] = {
             GetPositions: Positions(CLOSE, list(POSITIONS)),
+            GetSymbols: Symbols("1m", [SymbolLine(symbol, 1_440, 1.0, CLOSE) for symbol in COINS]),
             GetProfit: PROFIT,
             GetTradingStatus: TRADING,
             GetSignals: Signals(list(SIGNALS)),

@@ -6,6 +6,7 @@ from lct.domain.text import clean
 from lct.messages.portfolio import PositionLine
 from lct.tui import figures
 from lct.tui.house import View
+from lct.tui.widgets.market import last_bars
 from lct.tui.widgets.panel import Panel, how_old, is_old, words_without
 from lct.tui.widgets.table import Cell, Column, Row
 
@@ -14,7 +15,7 @@ OWNER = "portfolio"
 
 
 class Positions(Panel):
-    """The open positions, and the market time of their marks."""
+    """The open positions, and how old their marks are."""
 
     TITLE = "Positions"
     COLUMNS = (
@@ -42,7 +43,8 @@ class Positions(Panel):
         if old:
             self.entitle(*how_old(OWNER, answer, now_ns))
         else:
-            self.entitle(f"{len(lines)} open · marks of {figures.moment(answer.reply.time_ns)}" if lines else "")
+            words, kind = last_bars(view, now_ns, refresh_seconds)
+            self.entitle(f"{len(lines)} open · {words}", kind)
         if lines:
             self.show([row(line) for line in lines], self.COLUMNS, faded=old)
         else:

@@ -39,7 +39,7 @@ class Signals(Panel):
             self.entitle(*how_old(OWNER, answer, now_ns))
         else:
             newest_ns = max((signal.time_ns for signal in signals), default=None)
-            self.entitle("" if newest_ns is None else f"bars of {figures.moment(newest_ns)}")
+            self.entitle("" if newest_ns is None else f"bars of {figures.when(newest_ns, now_ns)}")
         if signals:
             names = strategies(signals)
             columns = (

@@ -10,7 +10,7 @@ from textual.widgets import Static
 from lct.domain.health import worst
 from lct.domain.text import clean
 from lct.messages.portfolio import Profit
-from lct.messages.trading_engine import TradingStatus
+from lct.messages.trading_engine import Trading, TradingStatus
 from lct.tui import figures
 from lct.tui.house import View
 from lct.tui.widgets.health import KINDS as HEALTH_KINDS
@@ -19,7 +19,9 @@ from lct.tui.widgets.positions import profit_kind
 
 HOME_WIDTH = 60
 WITHHELD_WIDTH = 80
+REASON_WIDTH = 40
 GAP = 3
+TRADING_KINDS = {Trading.RUNNING: "good", Trading.PAUSED: "warn", Trading.STOPPED: "bad"}
 STYLES = {**KINDS, "plain": "", "strong": "bold", "accent": "$accent"}
 
 
@@ -50,22 +52,26 @@ class Summary(Static):
         """Show a view as it is at `now_ns` (wall clock)."""
         width = self.content_size.width
         lines = [
-            self._title(view, now_ns, width),
+            self._title(view, now_ns, refresh_seconds, width),
             self._money(view, now_ns, refresh_seconds, width),
             self._trading(view, now_ns, refresh_seconds, width),
         ]
         content = Content("\n").join(lines)
         if content != self._shown:
             self._shown = content
-            self.update(content)
+            self.update(content, layout=False)
 
-    def _title(self, view: View, now_ns: int, width: int) -> Content:
+    def _title(self, view: View, now_ns: int, refresh_seconds: float, width: int) -> Content:
         healths = [member.health(now_ns) for member in view.members]
         verdict = worst(health.state for health in healths)
         down = [clean(health.name, HOME_WIDTH) for health in healths if health.state != "up"]
         words = "up" if verdict == "up" else f"{verdict}: {', '.join(down)}" if len(down) < len(healths) else verdict
         clock = f"{figures.hour(now_ns)} UTC"
-        left = [Fact("lct", self._home, "accent"), Fact("house", words, HEALTH_KINDS[verdict])]
+        left = [
+            Fact("lct", self._home, "accent", 1),
+            Fact("house", words, HEALTH_KINDS[verdict]),
+            *trading_fact(view, now_ns, refresh_seconds),
+        ]
         room = width - cell_len(clock) - GAP
         title = facts(left, room)
         gap = max(GAP, width - title.cell_length - cell_len(clock))
@@ -93,6 +99,17 @@ class Summary(Static):
         return facts([*trading_facts(answer.reply, faded=old), *shown], width)
 
 
+def trading_fact(view: View, now_ns: int, refresh_seconds: float) -> list[Fact]:
+    """Return whether the house trades, with who stopped it and why; nothing where nobody has said so yet."""
+    status = view.trading.reply
+    if status is None:
+        return []
+    state = status.state.value
+    because = clean(", ".join(filter(None, (status.by, status.reason))), REASON_WIDTH)
+    kind = "dim" if is_old(view.trading, now_ns, refresh_seconds) else TRADING_KINDS[status.state]
+    return [Fact("trading", f"{state} ({because})" if because else state, kind)]
+
+
 def money_facts(profit: Profit, *, faded: bool) -> list[Fact]:
     """Return what the account is worth and where that comes from, in quote."""
     made = None if profit.equity is None else profit.equity - profit.deposits
@@ -105,7 +122,6 @@ def money_facts(profit: Profit, *, faded: bool) -> list[Fact]:
         Fact("fees", figures.money(profit.fees), "plain", 3),
         Fact("fills", f"{profit.fills:,}", "plain", 4),
         Fact("deepest drawdown", f"{profit.track.drawdown_max * 100:.2f} %", "plain", 5),
-        Fact("market", figures.moment(profit.time_ns), "plain", 6),
     ]
     return [fact._replace(kind="dim") for fact in found] if faded else found
 

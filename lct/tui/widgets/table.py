@@ -81,6 +81,8 @@ class Table(ScrollView, can_focus=True):
         self._rows: Sequence[Row] = ()
         self._widest: list[int] = []
         self._is_faded = False
+        self._shown: list[tuple[int, int]] = []
+        self._gap = GAP
         self.is_at_end = True
         """Whether nobody has scrolled up from the last row."""
         self._fit(())
@@ -90,6 +92,7 @@ class Table(ScrollView, can_focus=True):
         columns = self._columns if columns is None else tuple(columns)
         if columns == self._columns and faded == self._is_faded and (rows is self._rows or rows == self._rows):
             return
+        before, drawn_as = self._rows, (self._columns, self._is_faded, self._shown, self._gap)
         if columns != self._columns:
             self._columns, self._widest = columns, []
         stays = self._first_in_sight()
@@ -100,7 +103,10 @@ class Table(ScrollView, can_focus=True):
         self._follow()
         if stays is not None and stays in rows:
             self.scroll_to(y=rows.index(stays), animate=False)
-        self.refresh()
+        if drawn_as == (self._columns, self._is_faded, self._shown, self._gap):
+            self._redraw_where_it_differs(before)
+        else:
+            self.refresh()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Notice who scrolls up, and who comes back to the end."""
@@ -157,6 +163,13 @@ class Table(ScrollView, can_focus=True):
         spare = room - sum(wide for _, wide in self._shown)
         self._gap = min(GAP_MAX, max(GAP, spare // max(1, len(self._shown))))
         self.virtual_size = Size(room, len(self._rows) + 1)
+
+    def _redraw_where_it_differs(self, before: Sequence[Row]) -> None:
+        """Draw those lines in sight again that show another row than before."""
+        first = round(self.scroll_offset.y)
+        for at in range(first, first + self.size.height):
+            if before[at : at + 1] != self._rows[at : at + 1]:
+                self.refresh_line(at + 1)
 
     def _follow(self) -> None:
         if self._follows and self.is_at_end:
