@@ -15,6 +15,7 @@ from litestar.exceptions import (
     ValidationException,
 )
 from litestar.handlers import BaseRouteHandler
+from litestar.plugins import PluginProtocol
 from litestar.types import ExceptionHandlersMap
 
 from daemons.api_gateway import documents
@@ -48,6 +49,14 @@ Reply = Response[bytes]
 AskedT = TypeVar("AskedT", bound=msgspec.Struct)
 
 
+class Lean(Litestar):
+    """Litestar without what it would load for pydantic and attrs: nine megabytes for types that nobody here has."""
+
+    @staticmethod
+    def _get_default_plugins(plugins: list[PluginProtocol]) -> list[PluginProtocol]:
+        return plugins
+
+
 class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of a request that changes something; it may be left out."""
 
@@ -60,7 +69,7 @@ def gateway(ask: Ask, keys: KeyStore, tell: Tell) -> Door:
     `ask` asks the house and is called in threads, `tell` hears of each request that was served, in the loop.
     """
     desk = Desk(ask)
-    app = Litestar(
+    app = Lean(
         route_handlers=[health, start, stop, pause, resume, cycle, status, ohlcv, ticker, symbols, signals, positions],
         guards=[guard],
         exception_handlers=ERRORS,

@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -159,6 +161,22 @@ def test_a_port_that_is_taken_is_named() -> None:
 
         with pytest.raises(Refused, match=f"cannot listen on 127.0.0.1:{port}"):
             listening_socket("127.0.0.1", port)
+
+
+def test_it_loads_no_second_kind_of_types() -> None:
+    make = "gateway(lambda request: request, KeyStore(Path('none')), lambda served: None)"
+    ask = f"""
+import sys
+from pathlib import Path
+from daemons.api_gateway.http import gateway
+from daemons.api_gateway.keys import KeyStore
+{make}
+print([name for name in ("pydantic", "pandas", "textual") if name in sys.modules])
+"""
+
+    done = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"
 
 
 def test_it_ends_with_its_port_free_and_its_requests_told(store: KeyStore) -> None:
