@@ -5,11 +5,12 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from heapq import merge
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from lct.clock import NS_PER_SECOND, parse_rfc3339, rfc3339
 
@@ -92,12 +93,24 @@ class LogFile:
             yield from self._rest()
             self.close()
             self._open()
+            yield from self._missed(about.st_ino)
             if self._file is not None:
                 yield from self._lines(self._file)
         elif about.st_size < self._file.tell():
             self._file.seek(0)
             self._half = b""
             yield from self._lines(self._file)
+
+    def _missed(self, inode: int) -> Iterator[Line]:
+        """Yield the lines of the files that came and were rotated away since the one of this inode was the newest."""
+        known = {inode, 0 if self._file is None else os.fstat(self._file.fileno()).st_ino}
+        siblings = [(path, number) for path in self._rotated() if (number := _inode(path))]
+        before = max((at for at, (_, number) in enumerate(siblings) if number == inode), default=-1)
+        for path, number in siblings[before + 1 :]:
+            if number not in known:
+                with suppress(FileNotFoundError), path.open("rb") as file:
+                    yield from self._lines(file)
+                    yield from self._rest()
 
     def end(self) -> Iterator[Line]:
         """Yield what stands after the last whole line, if anything does."""
@@ -176,6 +189,12 @@ class Logs:
         for file in self._files.values():
             file.close()
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def _find(self) -> None:
         for path in sorted(self._folder.glob("*.log")):
             if path not in self._files and path.is_file():
@@ -186,13 +205,17 @@ class Logs:
                     file.close()
 
 
+def _inode(path: Path) -> int:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:  # the oldest one goes when another is rotated
+        return 0
+
+
 def last_lines(folder: Path, service: str, count: int) -> list[Line]:
     """Return the newest lines of one service, oldest first."""
-    logs = Logs(folder, service)
-    try:
+    with Logs(folder, service) as logs:
         return list(deque(logs.history(), maxlen=count))
-    finally:
-        logs.close()
 
 
 def _fact(text: str, service: str) -> Line | None:

@@ -143,8 +143,7 @@ def tell(started: Started, *, json: bool) -> None:
         for name in started.late:
             _print_last_words(started.supervisor.home, name)
         raise NoAnswer(
-            f"not up: {', '.join(started.late)}. `lct logs {started.late[0]}` tells more, "
-            "`lct down` ends all."
+            f"not up: {', '.join(started.late)}. `lct logs {started.late[0]}` tells more, `lct down` ends all."
         )
 
 
@@ -206,11 +205,10 @@ def print_logs(
     from lct.config import home
     from lct.logfiles import Logs
 
-    logs = Logs(home() / "log", daemon)
-    if daemon is not None and not logs.services:
-        _check_name(daemon)
     form = _json_line if json else shown
-    try:
+    with Logs(home() / "log", daemon) as logs:
+        if daemon is not None and not logs.services:
+            _check_name(daemon)
         for line in filter(is_wanted, logs.history(since_ns, to_the_end=not follow)):
             print(form(line))
         while follow:
@@ -218,8 +216,6 @@ def print_logs(
                 print(form(line))
             sys.stdout.flush()
             sleep(FOLLOW_SECONDS)
-    finally:
-        logs.close()
 
 
 def _json_line(line: "Line") -> str:
