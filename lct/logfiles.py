@@ -44,9 +44,13 @@ class Line:
 class LogFile:
     """One log with its rotated siblings `x.log.1`, `x.log.2`, ...; held open, so that rotation loses nothing."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the log; it may be away for a moment, while it is rotated."""
+    def __init__(self, path: Path, tail_bytes: int | None = None) -> None:
+        """Open the log; it may be away for a moment, while it is rotated.
+
+        With `tail_bytes`, `fresh` leaves out what lies further from the end than that: for who shows the newest lines.
+        """
         self._path = path
+        self._tail_bytes = tail_bytes
         name = path.name.removesuffix(".log")
         self.service = name.removesuffix(LAST_WORDS)
         self._level = "error" if name.endswith(LAST_WORDS) else "info"
@@ -82,6 +86,7 @@ class LogFile:
             self._open()
         if self._file is None:
             return
+        self._skip()
         yield from self._lines(self._file)
         about = os.fstat(self._file.fileno())
         try:
@@ -95,6 +100,7 @@ class LogFile:
             self._open()
             yield from self._missed(about.st_ino)
             if self._file is not None:
+                self._skip()
                 yield from self._lines(self._file)
         elif about.st_size < self._file.tell():
             self._file.seek(0)
@@ -121,6 +127,14 @@ class LogFile:
             self._file = self._path.open("rb")
         except FileNotFoundError:
             self._file = None
+
+    def _skip(self) -> None:
+        """Go so near to the end that no more than the tail is left, and there to where a line begins."""
+        size = os.fstat(self._file.fileno()).st_size
+        if self._tail_bytes is not None and size - self._file.tell() > self._tail_bytes:
+            self._file.seek(size - self._tail_bytes - 1)  # one byte more, which may be the end of the line before
+            self._file.readline()
+            self._half = b""
 
     def _rotated(self) -> list[Path]:
         numbered = [(path.suffix.removeprefix("."), path) for path in self._path.parent.glob(f"{self._path.name}.*")]
@@ -160,9 +174,10 @@ class LogFile:
 class Logs:
     """The logs of a folder, of one service or of all, as one."""
 
-    def __init__(self, folder: Path, service: str | None = None) -> None:
-        """Open what is there; what comes later is found by `fresh`."""
+    def __init__(self, folder: Path, service: str | None = None, tail_bytes: int | None = None) -> None:
+        """Open what is there; what comes later is found by `fresh`, of each file at most `tail_bytes` at a time."""
         self._folder = folder
+        self._tail_bytes = tail_bytes
         self._service = service
         self._files: dict[Path, LogFile] = {}
         self._find()
@@ -198,7 +213,7 @@ class Logs:
     def _find(self) -> None:
         for path in sorted(self._folder.glob("*.log")):
             if path not in self._files and path.is_file():
-                file = LogFile(path)
+                file = LogFile(path, self._tail_bytes)
                 if self._service is None or file.service == self._service:
                     self._files[path] = file
                 else:

@@ -2,10 +2,11 @@
 
 import asyncio
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TextIO
 
 from textual.app import App, ComposeResult, SystemCommand
 from textual.binding import Binding, BindingType
@@ -83,7 +84,10 @@ class Dashboard(App[None]):
         self.call_after_refresh(self.draw)
 
     def tick(self) -> None:
-        """Draw if there is a new view, or a second has gone by."""
+        """Draw if there is a new view, or a second has gone by; end where the terminal has gone."""
+        if not self.is_headless and not _is_terminal(sys.__stdin__):
+            self.exit(return_code=ENDED_BY_SIGNAL + signal.SIGHUP)  # Textual would read its end for ever
+            return
         now_ns = self._now_ns()
         if self._drawn != (self._watcher.view, now_ns // clock.NS_PER_SECOND):
             self.draw()
@@ -129,3 +133,7 @@ class Dashboard(App[None]):
             for number in (signal.SIGTERM, signal.SIGHUP):
                 loop = asyncio.get_running_loop()
                 loop.add_signal_handler(number, self.exit, None, ENDED_BY_SIGNAL + number)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    return stream is not None and stream.isatty()

@@ -53,6 +53,7 @@ class LiveHouse:
     def close(self) -> None:
         """Hang up."""
         self._client.close()
+        self._tail.close()
 
 
 def _gone(told: Presence | None) -> str | None:

@@ -1,83 +1,50 @@
 """The end of the log files of a home: what was added since the last look, in bounded pieces, cleaned."""
 
-import os
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from lct.clock import parse_rfc3339
 from lct.domain.text import clean
+from lct.logfiles import Line, Logs
 from lct.tui.house import LogLine
 
 PIECE_BYTES_MAX = 65_536
-"""Read of one file at one look; a file that grew by more than that is read from its end."""
-FILES_MAX = 64
+"""Read of one file at one look; of a file that grew by more than that, the end."""
 NAME_WIDTH = 24
 MESSAGE_WIDTH = 120
 FACTS_WIDTH = 300
-HEAD = ("timestamp", "service", "level", "message")
 
 
 class Tail:
-    """Reads what daemons append to `*.log` in a folder; a rotated file is read anew from its beginning."""
+    """Reads what daemons append to the logs in a folder, which may not be there yet."""
 
     def __init__(self, folder: Path) -> None:
-        """Take the folder, which may not exist yet."""
+        """Take the folder; nothing is opened yet."""
         self._folder = folder
-        self._places: dict[Path, tuple[int, int]] = {}
-        """How far each file was read: its inode, and the byte after its last whole line."""
+        self._logs: Logs | None = None
 
     def fresh(self) -> list[LogLine]:
-        """Return the lines that came since the last call, file by file; OSError where a file cannot be read."""
-        paths = [path for path in sorted(self._folder.glob("*.log"))[:FILES_MAX] if path.is_file()]
-        self._places = {path: place for path, place in self._places.items() if path in paths}
-        return [line for path in paths for line in self._fresh_of(path)]
+        """Return the lines that came since the last call, by time; OSError where a file cannot be read."""
+        if self._logs is None:
+            self._logs = Logs(self._folder, tail_bytes=PIECE_BYTES_MAX)
+        return [cleaned(line) for line in self._logs.fresh()]
 
-    def _fresh_of(self, path: Path) -> list[LogLine]:
-        try:
-            file = path.open("rb")
-        except FileNotFoundError:  # rotated away just now
-            return []
-        with file:
-            about = os.fstat(file.fileno())
-            inode, offset = self._places.get(path, (about.st_ino, 0))
-            if inode != about.st_ino or offset > about.st_size:
-                offset = 0
-            start = max(offset, about.st_size - PIECE_BYTES_MAX)
-            # one byte more: where a line begins at `start`, it is the end of the one before
-            began = max(start - 1, 0)
-            file.seek(began)
-            piece = file.read(PIECE_BYTES_MAX + 1)
-        first = piece.find(b"\n") + 1 if start else 0
-        end = piece.rfind(b"\n") + 1
-        self._places[path] = (about.st_ino, began + end if end else offset)
-        return _lines(piece[first:end], path.stem, about.st_mtime_ns)
+    def close(self) -> None:
+        """Let go of all files."""
+        if self._logs is not None:
+            self._logs.close()
 
 
-def _lines(piece: bytes, service: str, time_ns: int) -> list[LogLine]:
-    """Read lines; one that is no JSON (a traceback, a library's own words) has the time of the one before it."""
-    found: list[LogLine] = []
-    for raw in piece.splitlines():
-        if raw.strip():
-            before_ns = found[-1].time_ns if found else time_ns
-            found.append(_line(raw, service, before_ns))
-    return found
-
-
-def _line(raw: bytes, service: str, time_ns: int) -> LogLine:
-    try:
-        facts = msgspec.json.decode(raw)
-        time_ns = parse_rfc3339(facts["timestamp"])
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
-        return LogLine(time_ns, clean(service, NAME_WIDTH), "", clean(raw.decode(errors="replace"), FACTS_WIDTH))
-    own = " ".join(f"{key}={_word(value)}" for key, value in facts.items() if key not in HEAD)
+def cleaned(line: Line) -> LogLine:
+    """Return a line as a screen may show it, as much of it as one line holds."""
+    facts = " ".join(f"{key}={_word(value)}" for key, value in line.facts.items())
     return LogLine(
-        time_ns,
-        clean(str(facts.get("service", service)), NAME_WIDTH),
-        clean(str(facts.get("level", "")), NAME_WIDTH),
-        clean(str(facts.get("message", "")), MESSAGE_WIDTH),
-        clean(own, FACTS_WIDTH),
+        line.time_ns,
+        clean(line.service, NAME_WIDTH),
+        clean(line.level, NAME_WIDTH),
+        clean(line.message, MESSAGE_WIDTH if facts else FACTS_WIDTH),
+        clean(facts, FACTS_WIDTH),
     )
 
 

@@ -63,12 +63,18 @@ class Terminal:
             self.said += more
         return self.process.returncode
 
+    def hang_up(self) -> None:
+        """Take the terminal away; the process is of another session, so that nobody signals it."""
+        os.close(self._ours)
+        self._ours = -1
+
     def close(self) -> None:
         """End it, if it did not end."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
-        os.close(self._ours)
+        if self._ours >= 0:
+            os.close(self._ours)
 
     def _some(self) -> bytes:
         try:
@@ -115,6 +121,14 @@ def test_ctrl_c_quits(tmp_path: Path) -> None:
 
         assert screen.end() == 0
         assert LEAVES in screen.said
+
+
+def test_it_ends_where_its_terminal_is_gone(tmp_path: Path) -> None:
+    with terminal(tmp_path / "home") as screen:
+        screen.read_until(b"Nobody answers in")
+        screen.hang_up()
+
+        assert screen.process.wait(PATIENCE_SECONDS) == 128 + signal.SIGHUP
 
 
 def test_several_watch_at_once(tmp_path: Path) -> None:
