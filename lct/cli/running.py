@@ -199,8 +199,6 @@ def print_logs(
     daemon: str | None, is_wanted: "Callable[[Line], bool]", since_ns: int, *, follow: bool, json: bool
 ) -> None:
     """Print the lines of a daemon (None: of all), and with `follow` those that come; NotFound for a stranger."""
-    from time import sleep
-
     from lct.cli.logs import shown
     from lct.config import home
     from lct.logfiles import Logs
@@ -211,11 +209,19 @@ def print_logs(
             _check_name(daemon)
         for line in filter(is_wanted, logs.history(since_ns, to_the_end=not follow)):
             print(form(line))
-        while follow:
+        while follow and not _reader_is_gone(FOLLOW_SECONDS):
             for line in filter(is_wanted, logs.fresh()):
                 print(form(line))
-            sys.stdout.flush()
-            sleep(FOLLOW_SECONDS)
+
+
+def _reader_is_gone(within_seconds: float) -> bool:
+    """Wait that long with all printed; return early and True where nobody reads stdout any more."""
+    from select import poll
+
+    sys.stdout.flush()
+    ear = poll()
+    ear.register(sys.stdout.fileno(), 0)  # no event is asked for, so only an error comes
+    return bool(ear.poll(within_seconds * 1_000))
 
 
 def _json_line(line: "Line") -> str:
