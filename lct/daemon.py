@@ -94,6 +94,10 @@ class Daemon:
         """Return the `md_seq` after which bars must be heard again; `md_seq` was the last one delivered."""
         return md_seq
 
+    def recall(self, message: Event) -> bool:
+        """Take a message that is heard again, in a shorter way than its handler; False where that one has to."""
+        return False
+
     def recovered(self, now_ns: int) -> Iterator[Said]:
         """Yield what a fresh life must say or do again: timers, and commands whose outcome is not known."""
         yield from ()

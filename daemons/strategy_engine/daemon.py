@@ -69,12 +69,15 @@ class StrategyEngine(Daemon):
         self._known: dict[str, tuple[int, str]] = {}
         self._turn_ns = 0
         self._labels: Labels = ()
+        self._recalled: BarsClosed | None = None
 
     @on(BarsClosed)
     def opine(self, bars: BarsClosed, now_ns: int) -> tuple[Event, ...] | None:
         """Score the bars; those of another timeframe are none of its business."""
         if bars.timeframe != self.timeframe:
             return None
+        if self._recalled is not None:
+            self._remember(self._recalled)
         columns, labels = self._opinions.at(bars)
         self._latest.hear(bars, columns)
         md_seq, time_ns, symbols = bars.md_seq, bars.time_ns, bars.symbols
@@ -86,6 +89,26 @@ class StrategyEngine(Daemon):
     def rehears_since(self, recovered_md_seq: int) -> int:
         """Return the `md_seq` after which bars must be heard again; each timestamp is one, so gaps only add history."""
         return max(0, recovered_md_seq - self._opinions.reheard_bars)
+
+    def recall(self, message: Event) -> bool:
+        """Keep bars that are heard again without scoring them: of what was said only the last labels are needed."""
+        if not isinstance(self._opinions, Heard) or not isinstance(message, BarsClosed):
+            return False
+        if message.timeframe == self.timeframe:
+            self._opinions.take(message)
+            self._recalled = message
+        return True
+
+    def _remember(self, bars: BarsClosed) -> None:
+        """Know the labels that were said up to the last bars that were heard again."""
+        assert isinstance(self._opinions, Heard), "recorded opinions are not recalled"
+        self._recalled = None
+        block = self._grid.block_of(bars.open_ns)
+        for symbol, (open_ns, label) in self._opinions.last_labels().items():
+            seen = self._grid.block_of(open_ns)
+            if seen >= block - 1:
+                self._known[symbol] = (seen, label)
+        self._turn_ns = self._grid.start_ns(block + 1)
 
     def _changes(self, bars: BarsClosed, labels: Labels) -> list[Event]:
         """Return what must be said about regimes, and remember it."""
@@ -112,5 +135,7 @@ class StrategyEngine(Daemon):
         if request.strategy is not None and request.strategy not in self._names:
             reason = f"no strategy {request.strategy!r} runs here; {nearest(request.strategy, self._names)}"
             return RequestRefused(reason, is_missing=True)
+        if self._recalled is not None:
+            self._remember(self._recalled)
         regimes = {symbol: label for symbol, (_, label) in self._known.items()}
         return Signals(self._latest.signals(request.strategy, request.limit, regimes))

@@ -130,7 +130,12 @@ class Tail:
             self._columns[:, :n] = self._columns[:, first:].copy()
         self._times[n] = open_ns
         self._columns[:, n] = row
-        self._count = n = n + 1
+        self._count = n + 1
+        return self.bars()
+
+    def bars(self) -> Bars:
+        """Return all that are kept, as views."""
+        n = self._count
         return Bars(self._times[:n], *self._columns[:, :n])
 
 
@@ -146,16 +151,31 @@ class Heard:
         # the last bar of a symbol lies at most two blocks back, its label rests on two more, and one is begun
         self.reheard_bars = 5 * self._largest.block_bars
 
-    def at(self, bars: BarsClosed) -> tuple[Columns, Labels]:
-        """Score the newest bar of each symbol on its window."""
-        columns: Columns = [(judge.strategy.name, []) for judge in self._judges]
-        labels: list[str | None] = []
+    def take(self, bars: BarsClosed) -> list[tuple[str, Bars]]:
+        """Keep the bars; return the series of each symbol, which end with them."""
+        found = []
         rows = zip(bars.open, bars.high, bars.low, bars.close, bars.volume, strict=True)
         for symbol, row in zip(bars.symbols, rows, strict=True):
             tail = self._tails.get(symbol)
             if tail is None:
                 tail = self._tails[symbol] = Tail(self._largest)
-            series = tail.append(bars.open_ns, row)
+            found.append((symbol, tail.append(bars.open_ns, row)))
+        return found
+
+    def last_labels(self) -> dict[str, tuple[int, str]]:
+        """Return of each symbol when its last bar opened, in ns, and its label then."""
+        found = {}
+        for symbol, tail in self._tails.items():
+            series = tail.bars()
+            open_ns = int(series.open_ns[-1])
+            found[symbol] = open_ns, self._label(series, open_ns)
+        return found
+
+    def at(self, bars: BarsClosed) -> tuple[Columns, Labels]:
+        """Score the newest bar of each symbol on its window."""
+        columns: Columns = [(judge.strategy.name, []) for judge in self._judges]
+        labels: list[str | None] = []
+        for symbol, series in self.take(bars):
             for (_, column), judge in zip(columns, self._judges, strict=True):
                 column.append(self._score(judge, symbol, series, bars.open_ns))
             labels.append(self._label(series, bars.open_ns))

@@ -75,7 +75,7 @@ class Room:
         """Let the daemon hear something it heard for good in an earlier life, to rebuild what is not durable."""
         if type(message) is BarsClosed:
             self.md_seq = max(self.md_seq, message.md_seq)
-        if type(message) in self.daemon.rehears:
+        if type(message) in self.daemon.rehears and not self.daemon.recall(cast(Event, message)):
             self.seat.replies_of(message, now_ns)
 
     def begin(self) -> list[Heard]:
