@@ -54,6 +54,10 @@ def test_it_hears_tokens_and_answers_without_durable_state():
     assert set(answerers(TokenDiscovery())) == {GetTokens}
 
 
+def test_its_port_and_what_it_keeps_are_the_usual():
+    assert (Config().http_port, Config().tokens_kept, Config().source, NAME_WIDTH) == (8005, 1_000, "synthetic", 24)
+
+
 @pytest.mark.parametrize("facts", [GOOD, RUG, Facts()])
 def test_a_token_is_told_with_the_verdict_of_every_gate(facts):
     found = screened("OTTER", "Turbo Otter", facts)

@@ -119,6 +119,39 @@ def test_what_just_meets_its_threshold_passes_with_the_least_score(field, value)
     assert found.score < judged().score
 
 
+AT_THE_THRESHOLDS = {
+    "age_seconds": 90.0,
+    "liquidity_usd": 10_000.0,
+    "volume_usd": 15_000.0,
+    "liquidity_locked": 0.95,
+    "top_holders": 0.3,
+    "buy_tax_bps": 500.0,
+    "sell_tax_bps": 500.0,
+}
+HALF_INSIDE = {
+    "age_seconds": 180.0,
+    "liquidity_usd": 20_000.0,
+    "volume_usd": 30_000.0,
+    "liquidity_locked": 0.975,
+    "top_holders": 0.15,
+    "buy_tax_bps": 250.0,
+    "sell_tax_bps": 250.0,
+}
+
+
+@pytest.mark.parametrize(("facts", "points"), [(AT_THE_THRESHOLDS, 4 + 7 * 0.5), (HALF_INSIDE, 4 + 7 * 0.75)])
+def test_the_score_counts_how_far_inside_its_threshold_each_fact_lies(facts, points):
+    assert judged(**facts).score == pytest.approx(points / 11)
+    assert judged(**{**facts, "sell_works": None}).score == pytest.approx((points - 1) / 11)
+
+
+def test_where_a_threshold_leaves_no_room_to_meet_it_counts_in_full():
+    strict = Thresholds(max_tax_bps=0.0, min_liquidity_locked=1.0, max_top_holders=0.0)
+    facts = {**AT_THE_THRESHOLDS, "liquidity_locked": 1.0, "top_holders": 0.0, "buy_tax_bps": 0.0, "sell_tax_bps": 0.0}
+
+    assert judged(thresholds=strict, **facts).score == pytest.approx((8 + 3 * 0.5) / 11)
+
+
 @pytest.mark.parametrize("field", FIELDS)
 def test_an_unknown_fact_never_passes(field):
     found = judged(**{field: None})
