@@ -190,6 +190,11 @@ def test_the_longest_reply_fits_into_a_frame():
         Codec((GetTokens,)).decode(encode(GetTokens(TOKENS_TOLD_MAX + 1)))
 
 
+@pytest.mark.parametrize(("given", "after"), [(0, 0), (4, 0), (5, 0), (6, 1), (12, 7)])
+def test_a_new_life_needs_as_many_tokens_again_as_are_kept(given, after):
+    assert TokenDiscovery(Config(tokens_kept=5)).rehears_since(given) == after
+
+
 def test_a_new_life_has_what_the_old_one_kept(tmp_path):
     source = Synthetic(Synthetic.Config(per_hour=10), 0, 3 * HOUR_NS)
     config, journal = Config(tokens_kept=12), SqliteJournal(tmp_path / "token_discovery.db")
