@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import zmq
 
+from lct.bus.sockets import Endpoint
 from lct.bus.zeromq import Post
 from lct.clock import NS_PER_SECOND, now_ns
 from lct.messages.base import Codec, Envelope, Event, Message, Request, RequestRefused, encode, tag_of
 
-PATIENCE = 4.0
 NUMBERS = count(1)
 
 
@@ -91,6 +91,8 @@ class Box:
     def __init__(self, name: str, folder: Path, **settings: Any) -> None:
         self.post = Post(name, folder, **settings)
         self.name = name
+        self.security = settings.get("security")
+        self.place = Endpoint("", "")
         self.requests: asyncio.Queue[tuple[bytes, Envelope]] = asyncio.Queue()
         self.events: asyncio.Queue[tuple[str, Envelope]] = asyncio.Queue()
         self.replies: asyncio.Queue[Envelope] = asyncio.Queue()
@@ -155,9 +157,10 @@ def boxes(folder: Path, *names: str, **settings: Any) -> Iterator[list[Box]]:
 
 @contextmanager
 def bare(kind: int, **options: Any) -> Iterator[zmq.Socket[bytes]]:
-    """A stranger's socket."""
+    """A stranger's socket, which blocks no longer than a test may take."""
     context = zmq.Context()
     socket = context.socket(kind)
+    socket.sndtimeo = socket.rcvtimeo = 4_000
     for name, value in options.items():
         setattr(socket, name, value)
     try:
