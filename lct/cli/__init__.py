@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from lct.errors import LctError
 
-VERB = re.compile(r'"""`lct (?P<name>[a-z_]+)`: (?P<line>.+?)\.?(?:"""|$)')
+VERB = re.compile(r'"""`lct (?P<name>[a-z][a-z0-9_]*)`: (?P<line>.+?)\.?(?:"""|$)')
 INTERRUPTED = 130
 
 
@@ -187,11 +187,11 @@ def root(
 
     Global options may stand after the verb as well. Example: lct demo --days 1
     """
-    from lct.cli.output import Manners
+    from lct.cli.output import Manners, behave
 
     if home is not None:
         os.environ["LCT_HOME"] = str(home.expanduser().absolute())  # what lct.config.home and the catalog ask
-    ctx.obj = Manners(quiet=quiet)
+    ctx.obj = behave(Manners(quiet=quiet))
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lct.supervisor import Supervisor, conf
-from tests.supervisor.troupe import EIGHT, pid_of, settings, soon, supervised, told_by
+from tests.supervisor.troupe import DAEMONS, pid_of, settings, soon, supervised, told_by
 
 ROW = ["name", "state", "pid", "ready", "heartbeat_age_seconds", "reasons"]
 
@@ -41,12 +41,12 @@ def test_up_status_and_down(supervisor: Supervisor, lct: Any) -> None:
     for document in (json.loads(up.stdout), json.loads(status.stdout)):
         assert list(document) == ["verdict", "daemons"]
         assert document["verdict"] == "up"
-        assert states(document) == dict.fromkeys(EIGHT, "up")
-        assert [list(row) for row in document["daemons"]] == [ROW] * 8
+        assert states(document) == dict.fromkeys(DAEMONS, "up")
+        assert [list(row) for row in document["daemons"]] == [ROW] * len(DAEMONS)
         assert all(row["ready"] and row["pid"] and row["heartbeat_age_seconds"] < 3 for row in document["daemons"])
-    assert json.loads(down.stdout) == {"stopped": sorted(EIGHT), "killed": []}
+    assert json.loads(down.stdout) == {"stopped": sorted(DAEMONS), "killed": []}
     assert json.loads(after.stdout)["verdict"] == "down"
-    assert states(json.loads(after.stdout)) == dict.fromkeys(EIGHT, "down")
+    assert states(json.loads(after.stdout)) == dict.fromkeys(DAEMONS, "down")
 
 
 def test_only_some_are_up_and_the_others_are_not_spoken_of(supervisor: Supervisor, document: Any) -> None:
@@ -62,7 +62,7 @@ def test_up_twice_leaves_what_runs_alone(supervisor: Supervisor, document: Any) 
 
     pids = {row["name"]: row["pid"] for row in second["daemons"]}
     assert pids["portfolio"] == first["daemons"][0]["pid"]
-    assert set(pids) == set(EIGHT)
+    assert set(pids) == set(DAEMONS)
 
 
 def test_a_stopped_daemon_makes_the_verdict_down(supervisor: Supervisor, lct: Any, document: Any) -> None:

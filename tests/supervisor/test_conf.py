@@ -6,7 +6,7 @@ import pytest
 
 from lct.errors import ConfigError, NotFound
 from lct.supervisor import conf
-from tests.supervisor.troupe import EIGHT
+from tests.supervisor.troupe import DAEMONS
 
 
 def sections(text: str) -> dict[str, dict[str, str]]:
@@ -38,9 +38,17 @@ def test_every_program_is_kept_running_and_ends_with_all_its_children() -> None:
         assert values["command"] == f"{conf.CHECKOUT_PYTHON} -m lct.run {name}"
 
 
+def test_every_daemon_has_a_program() -> None:
+    folder = conf.shipped().parent / "daemons"
+    there = {path.stem for path in folder.glob("[a-z]*.py")} | {
+        path.parent.name for path in folder.glob("*/__init__.py")
+    }
+
+    assert set(PROGRAMS) == there
+
+
 def test_execution_is_first_and_the_gateway_last() -> None:
-    assert conf.programs(conf.shipped()) == list(EIGHT)
-    assert len({values["priority"] for values in PROGRAMS.values()}) == len(EIGHT)
+    assert (DAEMONS[0], DAEMONS[1], DAEMONS[-1]) == ("execution", "portfolio", "api_gateway")
 
 
 def test_nobody_else_reaches_the_supervisor() -> None:
@@ -62,14 +70,14 @@ def test_what_it_leaves_beside_it_is_ignored_by_git() -> None:
 def test_a_copy_has_its_own_places_and_this_python() -> None:
     copied = sections(conf.copy(conf.shipped(), ["portfolio"], "secret"))
 
-    assert set(copied) == {*SHIPPED} - {"supervisorctl"} - {f"program:{n}" for n in EIGHT if n != "portfolio"}
+    assert set(copied) == {*SHIPPED} - {"supervisorctl"} - {f"program:{n}" for n in DAEMONS if n != "portfolio"}
     assert copied["unix_http_server"]["password"] == "secret"
     assert copied["program:portfolio"]["command"] == '"%(ENV_LCT_PYTHON)s" -m lct.run portfolio'
     assert "%(here)s" not in "".join(value for values in copied.values() for value in values.values())
 
 
 def test_a_copy_with_a_conductor_starts_it_between_the_books_and_the_markets() -> None:
-    copied = sections(conf.copy(conf.shipped(), list(EIGHT), "secret", conductor=True))
+    copied = sections(conf.copy(conf.shipped(), list(DAEMONS), "secret", conductor=True))
 
     priority = {name: int(values["priority"]) for name, values in copied.items() if conf.PROGRAM in name}
     assert copied["program:conductor"]["command"].endswith("-m lct.run conductor")

@@ -13,9 +13,9 @@ import pytest
 from lct.bus.presence import socket_folder
 from lct.errors import LctError, NoAnswer, NotFound, Refused
 from lct.supervisor import Supervisor
-from lct.supervisor.conf import CONDUCTOR, NAME, shipped
+from lct.supervisor.conf import CONDUCTOR, NAME
 from lct.supervisor.processes import runs
-from tests.supervisor.troupe import EIGHT, pid_of, plain_settings, settings, soon, supervised, told_by
+from tests.supervisor.troupe import DAEMONS, pid_of, plain_settings, settings, soon, supervised, told_by
 
 TWO = ("market_data", "strategy_engine")
 
@@ -37,8 +37,8 @@ def test_all_start_and_nothing_is_left_when_they_are_stopped(supervisor: Supervi
 
     killed = supervisor.stop()
 
-    assert names == list(EIGHT)
-    assert began == dict.fromkeys(EIGHT, "RUNNING")
+    assert names == list(DAEMONS)
+    assert began == dict.fromkeys(DAEMONS, "RUNNING")
     assert killed == []
     assert not runs(supervisord)
     assert [pid for name, pid in running.items() if pid and runs(pid, name)] == []
@@ -48,14 +48,14 @@ def test_all_start_and_nothing_is_left_when_they_are_stopped(supervisor: Supervi
 
 def test_execution_stops_last_and_starts_first(supervisor: Supervisor, home: Path) -> None:
     supervisor.start()
-    for name in EIGHT:
+    for name in DAEMONS:
         pid_of(supervisor, name)
 
     supervisor.stop()
 
     log = (home / "log" / "supervisord.log").read_text()
-    assert [line.split("'")[1] for line in log.splitlines() if "spawned:" in line] == list(EIGHT)
-    assert [line.split()[4] for line in log.splitlines() if "INFO stopped:" in line] == list(reversed(EIGHT))
+    assert [line.split("'")[1] for line in log.splitlines() if "spawned:" in line] == list(DAEMONS)
+    assert [line.split()[4] for line in log.splitlines() if "INFO stopped:" in line] == list(reversed(DAEMONS))
 
 
 def test_only_some_start_and_others_come_later(supervisor: Supervisor) -> None:
@@ -266,12 +266,12 @@ def test_a_plain_supervisord_is_found_and_stopped_too(home: Path, tmp_path: Path
     subprocess.run([sys.executable, "-m", "supervisor.supervisord", "-c", path], check=True)
 
     with supervised(home, path) as supervisor:
-        for name in EIGHT:
+        for name in DAEMONS:
             pid_of(supervisor, name)
         found = {process.name for process in supervisor.processes()}
         killed = supervisor.stop()
 
-    assert found == set(EIGHT)
+    assert found == set(DAEMONS)
     assert killed == []
     assert not (tmp_path / ".supervisor.sock").exists()
 
@@ -293,10 +293,3 @@ def test_a_plain_supervisord_of_another_home_is_left_alone(home: Path, tmp_path:
 
         assert supervisor.is_running
         assert not stranger.is_running
-
-
-def test_the_shipped_file_starts_the_daemons_there_are() -> None:
-    folder = shipped().parent / "daemons"
-    daemons = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
-
-    assert daemons - {"__init__"} == set(EIGHT)

@@ -11,20 +11,12 @@ from typing import Any
 
 from lct.bus.presence import Presence
 from lct.supervisor import Supervisor
-from lct.supervisor.conf import CHECKOUT_PYTHON, shipped
+from lct.supervisor.conf import CHECKOUT_PYTHON, chosen, shipped
 from lct.supervisor.processes import runs
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
-EIGHT = (
-    "execution",
-    "portfolio",
-    "token_discovery",
-    "strategy_engine",
-    "trading_engine",
-    "market_data",
-    "monitoring",
-    "api_gateway",
-)
+DAEMONS = tuple(chosen(shipped(), None))
+"""The daemons that there are, in the order they start in: eight, and those that somebody added."""
 
 
 def settings(folder: Path, python: str = CHECKOUT_PYTHON) -> Path:
@@ -50,7 +42,7 @@ def supervised(home: Path, path: Path) -> Iterator[Supervisor]:
     finally:
         seen |= {process.pid: process.name for process in supervisor.processes() if process.pid}
         seen |= {told.pid: told.daemon for told in supervisor.presences().values() if told}
-        for name in EIGHT:
+        for name in DAEMONS:
             (home / "run" / f"{name}.deaf").unlink(missing_ok=True)
         supervisor.stop(10)
         left = [(name, pid) for pid, name in seen.items() if runs(pid, name)]
