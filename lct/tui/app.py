@@ -16,7 +16,7 @@ from textual.widgets import Footer
 
 from lct import clock
 from lct.tui.explain import Explain
-from lct.tui.house import View, Watcher
+from lct.tui.house import Watcher
 from lct.tui.themes import NIGHT
 from lct.tui.widgets.health import Health
 from lct.tui.widgets.log import Log
@@ -26,7 +26,7 @@ from lct.tui.widgets.signals import Signals
 from lct.tui.widgets.summary import Summary
 
 TICK_SECONDS = 0.25
-"""How often the last view and the age of everything on the screen are looked at; what did not change is not drawn."""
+"""How often to see whether there is something to draw; what did not change is not drawn again."""
 ENDED_BY_SIGNAL = 128
 PANELS: tuple[type[Panel], ...] = (Positions, Signals, Health, Log)
 
@@ -56,7 +56,7 @@ class Dashboard(App[None]):
         self._home = home
         self._now_ns = now_ns
         self._stop = threading.Event()
-        self._drawn: tuple[View, int] | None = None
+        self._drawn = (0, 0)
 
     def compose(self) -> ComposeResult:
         """Put the summary above the panels, and the keys below them."""
@@ -71,7 +71,7 @@ class Dashboard(App[None]):
         self.theme = NIGHT.name
         self.animation_level = "none"
         self.run_worker(self._watch, name="watcher", thread=True)
-        self.set_interval(TICK_SECONDS, self.tick)
+        self.set_interval(min(TICK_SECONDS, self._watcher.refresh_seconds), self.tick)
         self.call_after_refresh(self.draw)
         self._obey_signals()
 
@@ -84,18 +84,18 @@ class Dashboard(App[None]):
         self.call_after_refresh(self.draw)
 
     def tick(self) -> None:
-        """Draw if there is a new view, or a second has gone by; end where the terminal has gone."""
+        """Draw if there was a look, or a second has gone by; end where the terminal has gone."""
         if not self.is_headless and not _is_terminal(sys.__stdin__):
             self.exit(return_code=ENDED_BY_SIGNAL + signal.SIGHUP)  # Textual would read its end for ever
             return
-        now_ns = self._now_ns()
-        if self._drawn != (self._watcher.view, now_ns // clock.NS_PER_SECOND):
+        looks, drawn_ns = self._drawn
+        if self._watcher.view.looks != looks or abs(self._now_ns() - drawn_ns) >= clock.NS_PER_SECOND:
             self.draw()
 
     def draw(self) -> None:
         """Draw the last view."""
         view, now_ns = self._watcher.view, self._now_ns()
-        self._drawn = (view, now_ns // clock.NS_PER_SECOND)
+        self._drawn = (view.looks, now_ns)
         screen = self.screen_stack[0]
         for part in (screen.query_one(Summary), *screen.query(Panel)):
             part.draw(view, now_ns, self._watcher.refresh_seconds)

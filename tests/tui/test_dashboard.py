@@ -16,7 +16,7 @@ from lct.bus.presence import Presence
 from lct.errors import NoAnswer
 from lct.messages.portfolio import GetPositions, GetProfit, Positions
 from lct.messages.strategy_engine import GetSignals, Signals
-from lct.messages.trading_engine import GetTradingStatus
+from lct.messages.trading_engine import GetTradingStatus, Trading
 from lct.tui.explain import Explain
 from lct.tui.house import LINES_MAX, LogLine, Member
 from lct.tui.widgets.log import Log
@@ -172,6 +172,46 @@ def test_figures_that_nobody_asked_for_again_are_called_old() -> None:
         assert "0 of 8 up" in stage.text()
 
     play(act)
+
+
+def test_bars_that_are_late_are_said_though_everybody_answers() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        assert "5 open · bars of 12:04:00 ─" in stage.text()
+        stage.clock.move(300)
+        stage.look()
+        await pilot.pause()
+        assert "5 open · bars of 12:04:00, 5 min ago: the next are late" in stage.text()
+
+        stage.clock.move(90_000)  # of another day: replayed, or long dead
+        stage.look()
+        await pilot.pause()
+        assert "5 open · bars of 2024-01-03 12:04:00" in stage.text()
+
+    play(act)
+
+
+def test_marks_are_called_old_when_market_data_is_silent() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        stage.house.kill("market_data")
+        stage.clock.move(12)
+        stage.look()
+        await pilot.pause()
+
+        assert "5 open · no answer from market_data since 12 s" in stage.text()
+
+    play(act)
+
+
+def test_a_stop_of_trading_is_shown_with_who_and_why() -> None:
+    stage = Stage()
+    status = stage.house.replies[GetTradingStatus]
+    stopped = msgspec.structs.replace(status, state=Trading.STOPPED, by="ada", reason="[b]too hot")
+    stage.house.replies[GetTradingStatus] = stopped
+
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        assert "trading stopped (ada, [b]too hot)" in stage.text()
+
+    play(act, size=(80, 24), stage=stage)
 
 
 def test_all_daemons_may_die_and_come_back_again_and_again() -> None:

@@ -1,5 +1,6 @@
 """Health: every daemon that there should be, up, late or down by the age of its last heartbeat."""
 
+from lct.clock import NS_PER_SECOND
 from lct.domain.health import DaemonHealth, worst
 from lct.domain.text import clean
 from lct.tui import figures
@@ -7,6 +8,7 @@ from lct.tui.house import Member, View
 from lct.tui.widgets.panel import Panel
 from lct.tui.widgets.table import Cell, Column, Row
 
+FRESH_SECONDS = 2
 NAME_WIDTH = 24
 REASON_WIDTH = 120
 KINDS = {"up": "good", "late": "warn", "down": "bad"}
@@ -50,9 +52,14 @@ def row(member: Member, health: DaemonHealth, now_ns: int) -> Row:
     return (
         Cell(clean(member.name, NAME_WIDTH), "strong"),
         Cell(f"{SIGNS[health.state]} {health.state}", KINDS[health.state]),
-        Cell(figures.age(told.beat_ns, now_ns) if told is not None else figures.NOTHING),
+        Cell(_beat(told.beat_ns, now_ns) if told is not None else figures.NOTHING),
         Cell(figures.age(told.started_ns, now_ns) if told is not None and lives else figures.NOTHING, "dim"),
         Cell(str(told.pid) if told is not None and lives else figures.NOTHING, "dim"),
         Cell(str(told.http_port) if told is not None and lives and told.http_port else figures.NOTHING, "dim"),
         Cell(clean(", ".join(health.reasons), REASON_WIDTH), KINDS[health.state]),
     )
+
+
+def _beat(beat_ns: int, now_ns: int) -> str:
+    """Write the age of a heartbeat; below two seconds one is as good as another, and nothing need be drawn."""
+    return f"<{FRESH_SECONDS} s" if now_ns - beat_ns < FRESH_SECONDS * NS_PER_SECOND else figures.age(beat_ns, now_ns)

@@ -13,7 +13,7 @@ DAY_NS = 86_400 * NS_PER_SECOND
 
 
 def last_bars(view: View, now_ns: int, refresh_seconds: float) -> tuple[str, str]:
-    """Return when the last bars closed, with their age where they are of today, and the kind of that.
+    """Return when the last bars closed, with their age where the next ones are late, and the kind of that.
 
     A market whose bars are of another day is replayed, or long dead: its whole date says so.
     """
@@ -30,5 +30,7 @@ def last_bars(view: View, now_ns: int, refresh_seconds: float) -> tuple[str, str
         patience_ns = 2 * timeframe_ns(answer.reply.timeframe) + LATE_SECONDS * NS_PER_SECOND
     except ValueError:  # the daemon's words, and not ours
         patience_ns = DAY_NS
-    kind = "dim" if now_ns - closed_ns < patience_ns else "warn"
-    return f"bars of {figures.hour(closed_ns)}, {figures.age(closed_ns, now_ns)} ago", kind
+    words = f"bars of {figures.hour(closed_ns)}"
+    if now_ns - closed_ns < patience_ns:
+        return words, "dim"  # and not its age, which would be drawn anew each second
+    return f"{words}, {figures.age(closed_ns, now_ns)} ago: the next are late", "warn"

@@ -12,7 +12,7 @@ from lct.tui.widgets.table import Cell, Column, Row
 NAME_WIDTH = 24
 STRATEGIES_MAX = 32
 OWNER = "strategy_engine"
-STEPS = "▁▂▃▄▅▆▇█"
+STEPS = "▁▂▃▄▅▆▇"
 SILENT = "·"
 REGIMES = {
     "trending_up": ("up trend", "good"),

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rich.cells import cell_len
+from textual.containers import Container
 from textual.content import Content
 from textual.widgets import Static
 
@@ -39,27 +40,38 @@ class Fact(NamedTuple):
         return cell_len(f"{self.name} {self.text}".strip())
 
 
-class Summary(Static):
+class Line(Static):
+    """One line, which is drawn again only when it says something else."""
+
+    def __init__(self) -> None:
+        """Say nothing yet."""
+        super().__init__()
+        self._said: Content | None = None
+
+    def say(self, words: Content) -> None:
+        """Show these words."""
+        if words != self._said:
+            self._said = words
+            self.update(words, layout=False)
+
+
+class Summary(Container):
     """Three lines at the top; the third one only where there is room."""
 
     def __init__(self, home: Path) -> None:
         """Take the home, which names the house."""
-        super().__init__(id="summary")
-        self._home = clean(str(home), HOME_WIDTH)
-        self._shown: Content | None = None
+        self._lines = (Line(), Line(), Line())
+        super().__init__(*self._lines, id="summary")
+        own = Path.home()
+        self._home = clean(f"~/{home.relative_to(own)}" if home.is_relative_to(own) else str(home), HOME_WIDTH)
 
     def draw(self, view: View, now_ns: int, refresh_seconds: float) -> None:
         """Show a view as it is at `now_ns` (wall clock)."""
         width = self.content_size.width
-        lines = [
-            self._title(view, now_ns, refresh_seconds, width),
-            self._money(view, now_ns, refresh_seconds, width),
-            self._trading(view, now_ns, refresh_seconds, width),
-        ]
-        content = Content("\n").join(lines)
-        if content != self._shown:
-            self._shown = content
-            self.update(content, layout=False)
+        title, money, trading = self._lines
+        title.say(self._title(view, now_ns, refresh_seconds, width))
+        money.say(self._money(view, now_ns, refresh_seconds, width))
+        trading.say(self._trading(view, now_ns, refresh_seconds, width))
 
     def _title(self, view: View, now_ns: int, refresh_seconds: float, width: int) -> Content:
         healths = [member.health(now_ns) for member in view.members]

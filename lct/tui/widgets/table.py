@@ -15,13 +15,14 @@ from lct.domain.text import clean
 
 GAP = 2
 GAP_MAX = 5
+PLAIN = "plain"
 
 
 class Cell(NamedTuple):
     """A text, cleaned if it is foreign, and what it means: one of the kinds of Table."""
 
     text: str
-    kind: str = "plain"
+    kind: str = PLAIN
 
 
 class Column(NamedTuple):
@@ -128,12 +129,12 @@ class Table(ScrollView, can_focus=True):
         elif at < len(self._rows):
             cells = list(self._rows[at])
         else:
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self._style(PLAIN))
         return self._strip(cells, width)
 
     def _strip(self, cells: list[Cell], width: int) -> Strip:
         pieces: list[Segment] = []
-        gap = Segment(" " * self._gap, self.rich_style)
+        gap = Segment(" " * self._gap, self._style(PLAIN))
         for at, wide in self._shown:
             text, kind = cells[at]
             if not text.isprintable():  # a panel forgot to clean it, and this is the last door
@@ -141,7 +142,7 @@ class Table(ScrollView, can_focus=True):
             if self._columns[at].right and cell_len(text) < wide:
                 text = " " * (wide - cell_len(text)) + text
             pieces += [Segment(_cut(text, wide), self._style(kind)), gap]
-        return Strip(pieces).adjust_cell_length(width, self.rich_style)
+        return Strip(pieces).adjust_cell_length(width, self._style(PLAIN))
 
     def _style(self, kind: str) -> Style:
         if self._is_faded and kind != "head":
