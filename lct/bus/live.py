@@ -112,6 +112,7 @@ class Living:
 
     def close(self) -> None:
         """Hear nothing more, and write what was heard."""
+        self._is_open = False
         if hasattr(self, "following"):
             self.following.close()
             self._timer.cancel()
@@ -256,6 +257,8 @@ class Living:
     def _turn(self) -> None:
         """Hear the batch, or what is due; then tell what was said, for it is durable now."""
         self._is_woken = False
+        if not self._is_open:
+            return
         now, room, seat = self._time(), self.room, self.room.seat
         if not self._inbox and room.due_ns() > now:
             self._set_alarm(now)

@@ -78,7 +78,7 @@ class Resident:
         """Let its port give something now."""
         (port,) = self.ports
         port.give(*events)
-        self.living._turn()  # noqa: SLF001 - the alarm of a port that gives by itself
+        self.living.look()
 
     async def end(self) -> None:
         """End in order."""
@@ -96,18 +96,19 @@ class Resident:
         self.journal.close()
 
     async def _stop(self) -> None:
-        self.task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self.task
+        if not self.task.done():
+            self.task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self.task
 
 
 class Hand:
     """A port whose results a test gives, each due at once."""
 
-    def __init__(self, owner: str, role: str = "hand") -> None:
+    def __init__(self, owner: str, role: str = "hand", done: list[str] | None = None) -> None:
         self.owner, self.role = owner, role
         self.given = 0
-        self.done: list[str] = []
+        self.done = [] if done is None else done
         self.kept: list[Event] = []
         self._waiting: list[tuple[int, Event]] = []
 

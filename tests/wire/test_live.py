@@ -1,141 +1,16 @@
 """Living on the wall clock: small daemons over real sockets, whose messages are lost and whose lives end."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from lct.bus.zeromq import Post
-from lct.daemon import Daemon, on
-from lct.messages.base import Envelope, Event, tag_of
-from tests.wire.live_house import Hand, Resident
-from tests.wire.postbox import on_a_loop
-
-
-class Ticked(Event, frozen=True, tag="metronome.ticked"):
-    n: int
-
-
-class Beat(Event, frozen=True, tag="hand.beat"):
-    n: int
-
-
-class Booked(Event, frozen=True, tag="books.booked"):
-    durable = True
-    n: int
-
-
-class Filed(Event, frozen=True, tag="books.filed"):
-    durable = True
-    n: int
-
-
-class Read(Event, frozen=True, tag="reader.read"):
-    durable = True
-    n: int
-
-
-class Metronome(Daemon):
-    name = "metronome"
-
-    @on(Beat)
-    def tick(self, beat: Beat, now_ns: int) -> tuple[Event, ...]:
-        return (Ticked(beat.n),)
-
-
-class Books(Daemon):
-    """Files every tick and books every third."""
-
-    name = "books"
-    durable = True
-
-    def __init__(self) -> None:
-        self.kept: list[int] = []
-
-    def apply(self, event: Event) -> None:
-        self.kept.append(event.n)  # type: ignore[attr-defined]
-
-    @on(Ticked)
-    def book(self, ticked: Ticked, now_ns: int) -> Iterator[Event]:
-        yield Filed(ticked.n)
-        if ticked.n % 3 == 0:
-            yield Booked(ticked.n)
-
-
-class Reader(Daemon):
-    """Durable: keeps what was booked, and what it heard in this life."""
-
-    name = "reader"
-    durable = True
-
-    def __init__(self) -> None:
-        self.read: list[int] = []
-
-    def apply(self, event: Event) -> None:
-        self.read.append(event.n)  # type: ignore[attr-defined]
-
-    @on(Booked)
-    def keep(self, booked: Booked, now_ns: int) -> tuple[Event, ...]:
-        return (Read(booked.n),)
-
-
-class Ear(Daemon):
-    """Volatile: writes down the ticks that it hears."""
-
-    name = "ear"
-
-    def __init__(self) -> None:
-        self.heard: list[int] = []
-
-    @on(Ticked)
-    def hear(self, ticked: Ticked, now_ns: int) -> None:
-        self.heard.append(ticked.n)
-
-
-NAMES = ("metronome", "books", "reader", "ear")
-
-
-class House:
-    """Who lives in it now, by name."""
-
-    def __init__(self, home: Path, makes: dict[str, Any]) -> None:
-        self.home, self.makes = home, makes
-        self.people: dict[str, Resident] = {}
-
-    def __getitem__(self, name: str) -> Resident:
-        return self.people[name]
-
-    async def begin(self, *names: str) -> None:
-        """Let some begin a life, and wait until they are ready."""
-        for name in names:
-            ports = (Hand(name),) if name == "metronome" else ()
-            resident = Resident(self.home, self.makes[name](), *ports, speakers=NAMES)
-            self.people[name] = await resident.begin()
-        for name in names:
-            await self.people[name].ready()
-
-    async def meet(self, hearer: str, speaker: str) -> None:
-        """Wait until one can be heard by another."""
-        await self[hearer].comes(lambda: speaker not in self[hearer].living.absent)
-
-    async def die(self, name: str) -> None:
-        await self.people.pop(name).die()
-
-
-@asynccontextmanager
-async def house(home: Path, *names: str, **makes: Any) -> AsyncIterator[House]:
-    made = House(home, {"metronome": Metronome, "books": Books, "reader": Reader, "ear": Ear} | makes)
-    await made.begin(*names)
-    for hearer in names:
-        for speaker in names:
-            await made.meet(hearer, speaker)
-    try:
-        yield made
-    finally:
-        for person in made.people.values():
-            await person.end()
+from lct.errors import JournalError
+from lct.messages.base import Codec, Envelope, tag_of
+from lct.store.journal import Cursor, Fact
+from lct.store.sqlite import SqliteJournal
+from tests.wire.postbox import Box, on_a_loop, request
+from tests.wire.talkers import Beat, Booked, GetSales, Sales, Ticked, beats, house
 
 
 def loses(monkeypatch: pytest.MonkeyPatch, tag: str, *which: int) -> None:
@@ -146,10 +21,6 @@ def loses(monkeypatch: pytest.MonkeyPatch, tag: str, *which: int) -> None:
         return True if of == tag and envelope.seq in which else tell(post, envelope, of)
 
     monkeypatch.setattr(Post, "tell", lossy)
-
-
-def beats(first: int, last: int) -> list[Event]:
-    return [Beat(n) for n in range(first, last + 1)]
 
 
 # --- hearing
@@ -244,3 +115,106 @@ async def test_a_daemon_is_ready_without_those_who_are_not_there_and_says_who_is
 
         assert missing == ("metronome is not there",)
         assert here["ear"].shell.reasons == ()
+
+
+# --- requests
+
+
+@on_a_loop
+async def test_a_durable_daemon_asks_until_it_is_answered_and_is_served_once(home: Path):
+    async with house(home, "metronome", "buyer") as here:
+        here["metronome"].hears(*beats(1, 3))
+        await here["buyer"].comes(lambda: here["buyer"].daemon.wanted == [1, 2, 3])
+        unanswered = list(here["buyer"].daemon.owned)
+
+        await here.begin("shop")
+        await here["buyer"].comes(lambda: sorted(here["buyer"].daemon.owned) == [1, 2, 3])
+
+        assert unanswered == []
+        assert sorted(here["shop"].daemon.sold) == [1, 2, 3]
+        assert sorted(here.done) == ["deliver 1", "deliver 2", "deliver 3"]
+
+
+@on_a_loop
+async def test_what_was_asked_survives_the_death_of_who_asked(home: Path):
+    async with house(home, "metronome", "buyer") as here:
+        here["metronome"].hears(*beats(1, 2))
+        await here["buyer"].comes(lambda: here["buyer"].daemon.wanted == [1, 2])
+        await here.die("buyer")
+        await here.begin("buyer")
+        await here.die("buyer")
+
+        await here.begin("shop", "buyer")
+        await here["buyer"].comes(lambda: sorted(here["buyer"].daemon.owned) == [1, 2])
+
+        assert sorted(here["shop"].daemon.sold) == [1, 2]
+
+
+@on_a_loop
+async def test_a_reply_that_is_lost_is_asked_for_again_and_nothing_is_sold_twice(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+):
+    answer, lost = Post.answer, []
+
+    def lossy(post: Post, route: bytes, envelope: Envelope) -> bool:
+        if post.name == "shop" and not lost and envelope.seq:
+            lost.append(envelope)
+            return True
+        return answer(post, route, envelope)
+
+    monkeypatch.setattr(Post, "answer", lossy)
+    async with house(home, "metronome", "buyer", "shop") as here:
+        here["metronome"].hears(Beat(7))
+        await here["buyer"].comes(lambda: here["buyer"].daemon.owned == [7])
+
+        assert len(lost) == 1
+        assert here.done == ["deliver 7"]
+
+
+@on_a_loop
+async def test_a_volatile_daemon_waits_for_a_reply_until_its_deadline(home: Path):
+    async with house(home, "metronome", "clerk") as here:
+        here["metronome"].hears(Beat(1))
+        await here["clerk"].comes(lambda: len(here["clerk"].daemon.found) == 2)
+        await here.begin("shop")
+        here["metronome"].hears(Beat(2))
+        await here["clerk"].comes(lambda: len(here["clerk"].daemon.found) == 4)
+
+        assert sorted(here["clerk"].daemon.found) == [(-2, "0"), (-1, "nobody"), (1, "nobody"), (2, "0")]
+
+
+@on_a_loop
+async def test_a_question_from_outside_is_answered(home: Path, folder: Path):
+    async with house(home, "metronome", "buyer", "shop") as here:
+        here["metronome"].hears(*beats(1, 2))
+        await here["buyer"].comes(lambda: sorted(here["buyer"].daemon.owned) == [1, 2])
+        client = Box("client", folder)
+        here.also_ends(client.post.close)
+        await client.reaches("shop")
+
+        client.post.ask("shop", request("client", "shop", GetSales()))
+        reply = await client.replies.get()
+
+        assert Codec((Sales,)).decode(reply.body) == Sales(here["shop"].daemon.sold)
+
+
+@on_a_loop
+async def test_a_commit_that_fails_ends_the_process_and_nothing_was_sent(home: Path, monkeypatch: pytest.MonkeyPatch):
+    commit = SqliteJournal.commit
+
+    def full(journal: SqliteJournal, facts: list[Fact], cursor: Cursor) -> None:
+        if any(fact.type == tag_of(Booked) for fact in facts):
+            raise JournalError("disk full; nothing was sent")
+        commit(journal, facts, cursor)
+
+    monkeypatch.setattr(SqliteJournal, "commit", full)
+    # the last to begin hears of what goes wrong on the loop that they share
+    async with house(home, "metronome", "reader", "books") as here:
+        here["metronome"].hears(*beats(1, 2))
+        await here["books"].comes(lambda: here["books"].daemon.kept == [1, 2])
+        here["metronome"].hears(Beat(3))
+
+        with pytest.raises(JournalError, match="disk full"):
+            await here["books"].task
+        assert here["reader"].daemon.read == []
+        assert here["books"].shell.telling.journal_seq == 2
