@@ -16,6 +16,7 @@ from lct.errors import DataError
 from lct.messages.portfolio import GetProfit, GetTrades, Profit
 from lct.ports.feed import Feed
 from lct.run.house import House, Settings, rehearse
+from lct.run.members import TRADING
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -111,7 +112,11 @@ def _digest_of_bars(tape: Tape) -> str:
 
 
 def _digest_of_settings(settings: Settings) -> str:
-    """Digest what was chosen; where the bars came from is left out, for `data` says which they were."""
-    house = msgspec.structs.replace(settings.house, feeds={})
-    chosen = msgspec.structs.replace(settings, house=house)
+    """Digest what a backtest depends on: the house and who trades in it, ports aside.
+
+    Where the bars came from is left out, for `data` says which they were.
+    """
+    chosen = {"house": msgspec.to_builtins(msgspec.structs.replace(settings.house, feeds={}))}
+    for name in TRADING:
+        chosen[name] = {k: v for k, v in msgspec.to_builtins(getattr(settings, name)).items() if k != "http_port"}
     return blake2b(msgspec.json.encode(chosen, order="deterministic"), digest_size=16).hexdigest()

@@ -195,3 +195,14 @@ def test_one_bar_is_a_result(lct: Any, tmp_path: Path) -> None:
     found = json.loads(result.stdout)
     assert (found["bars"], found["trades"], found["final_equity"]) == (1, 0, "10000")
     assert found["sharpe"] is None
+
+
+def test_the_digest_of_the_settings_knows_what_a_backtest_depends_on(document: Any) -> None:
+    def digest(*words: str) -> Any:
+        return document("backtest", "ema_cross", *SMALL, *words)["manifest"]["settings"]
+
+    plain = digest()
+
+    assert digest("--set", "portfolio.http_port=9999") == plain
+    assert digest("--set", "monitoring.alerts_kept=7") == plain
+    assert digest("--set", "trading_engine.entry_score=0.6") != plain
