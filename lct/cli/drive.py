@@ -28,19 +28,23 @@ def private() -> None:
 
 
 @contextmanager
-def interruptions() -> Iterator[Came]:
+def interruptions(*, breaks_off: bool = True) -> Iterator[Came]:
     """Note Ctrl-C and SIGTERM instead of breaking off; yields what tells which came, 0 for none.
 
-    So what is imported meanwhile cannot swallow them. A second Ctrl-C breaks off.
+    So what is imported meanwhile cannot swallow them. A second Ctrl-C breaks off; without `breaks_off` it does not, and
+    the end of the terminal is noted too: for what has more to clean up than this process.
     """
     came: list[int] = []
 
     def note(number: int, _frame: Any) -> None:
         came.append(number)
-        if came.count(signal.SIGINT) > 1:
+        if breaks_off and came.count(signal.SIGINT) > 1:
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if not breaks_off and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # nohup
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield lambda: came[0] if came else 0
     finally:

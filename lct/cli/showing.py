@@ -1,6 +1,8 @@
 """Showing: plays the whole house once, eight processes and a conductor, in a home that is gone afterwards."""
 
+import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
 LOOK_SECONDS = 0.2
 STUCK_SECONDS = 90.0
 """After this long without a round something is wrong for good."""
-HEALTH_SECONDS = 5.0
+READY_SECONDS = 15.0
+"""How long all may take to be up, before somebody is told to be late."""
+STOP_SECONDS = 20.0
+"""After this the processes are ended by force: nothing that they could still write will be read."""
+ASK_TIMES = 3
+"""So often everyone is asked: a daemon that is killed meanwhile has come back by the next time."""
+NOT_INHERITED = ("LCT_ACCOUNT", "LCT_CLOCK", "LCT_DAEMONS", "LCT_SPEED")
 
 
 @dataclass
@@ -32,40 +40,46 @@ class Show:
     settings: "Settings"
     supervisor: "Supervisor"
     environment: dict[str, str]
-    restarts: int = 0
 
     def keep_up(self) -> None:
-        """Start the supervisor again where it was killed."""
+        """Start all daemons and the conductor, at first and wherever the supervisor was killed."""
         if not self.supervisor.is_running:
-            self.restarts += 1
-            self.start()
+            self.supervisor.start(environment=self.environment, conductor=True)
 
-    def start(self) -> None:
-        """Start all daemons and the conductor."""
-        self.supervisor.start(environment=self.environment, conductor=True)
+    @property
+    def names(self) -> list[str]:
+        """Who is in it, with the conductor."""
+        from lct.supervisor import conf
+
+        return [*conf.chosen(self.supervisor.settings, None), conf.CONDUCTOR]
 
 
 @contextmanager
 def show(settings: "Settings", speed: float | None) -> Iterator[Show]:
-    """Furnish a home and start its house; at the end nothing of it is left, neither a process nor a file."""
+    """Furnish a home for a house; at the end nothing of it is left, neither a process nor a file."""
+    from lct.bus.presence import socket_folder
     from lct.config import ensure_home
     from lct.supervisor import Supervisor
 
     home = Path(mkdtemp(prefix="lct-demo-"))
+    sockets = None
     try:
         ensure_home(home)
+        sockets = socket_folder(home)
         furnish(home, settings)
-        environment = {"LCT_HOME": str(home), "LCT_TIME": "replayed", "LCT_HTTP_PORTS": "auto"}
+        environment = dict.fromkeys(NOT_INHERITED, "")
+        environment |= {"LCT_HOME": str(home), "LCT_TIME": "replayed", "LCT_HTTP_PORTS": "auto"}
         if speed is not None:
             environment["LCT_SPEED"] = str(speed)
         made = Show(home, settings, Supervisor(home), environment)
         try:
-            made.start()
             yield made
         finally:
-            made.supervisor.stop()
+            made.supervisor.stop(STOP_SECONDS)
     finally:
         shutil.rmtree(home)
+        if sockets is not None and sockets.exists():  # a long path has its sockets elsewhere
+            shutil.rmtree(sockets)
 
 
 def furnish(home: Path, settings: "Settings") -> None:
@@ -81,29 +95,72 @@ def furnish(home: Path, settings: "Settings") -> None:
     (home / "config" / "strategy_engine.toml").write_text(chosen, encoding="utf-8")
 
 
+# -- playing --------------------------------------------------------------------------------------------------------
+
+
 def play(made: Show, total: int, manners: Manners, came: Came) -> "Replay | None":
-    """Watch a replay to its end, or until a signal comes, with a bar; return how far it came."""
-    import time
+    """Play to the end, or until a signal comes, with a bar; return how far it came, None where it did not begin."""
+    from lct.client import Client
+
+    found = None
+    with Client(made.home, name="demo", patience_ms=1_000) as client:
+        looks = _looks(made, client, came)
+        with progress("starting", len(made.names), manners) as move:
+            for found in looks:
+                if found is not None and found.md_seq:
+                    break
+                move(_ready(made))
+        with progress("playing", total, manners) as move:
+            for found in looks:
+                if found is not None:
+                    move(found.md_seq)
+                    if found.finished:
+                        break
+    return found
+
+
+def watch(made: Show, came: Came) -> "Replay | None":
+    """Play under the eyes of the dashboard, until it is quit or a signal comes; return how far it came."""
+    import subprocess
 
     from lct.client import Client
+
+    made.keep_up()
+    # -P: the folder that somebody stands in may hold a lct.py
+    words = [sys.executable, "-P", "-m", "lct", "tui"]
+    found = None
+    with (
+        Client(made.home, name="demo", patience_ms=1_000) as client,
+        subprocess.Popen(words, env={**os.environ, "LCT_HOME": str(made.home)}) as dashboard,
+    ):
+        try:
+            for found in _looks(made, client, came):
+                if dashboard.poll() is not None:
+                    break
+        finally:
+            dashboard.terminate()
+    return found
+
+
+def _looks(made: Show, client: "Client", came: Came) -> "Iterator[Replay | None]":
+    """Look now and then how far the replay is, and keep it going; ends once a signal came."""
+    import time
+
     from lct.clock import NS_PER_SECOND, monotonic_ns
 
     moved_ns, seen = monotonic_ns(), -1
     found: Replay | None = None
-    with Client(made.home, name="demo", patience_ms=1_000) as client, progress("demo", total, manners) as move:
-        while not came():
-            made.keep_up()
-            found = _replay(client) or found
-            if found is not None and found.round != seen:
-                moved_ns, seen = monotonic_ns(), found.round
-                move(found.md_seq)
-            if found is not None and found.finished:
-                break
-            if monotonic_ns() - moved_ns > STUCK_SECONDS * NS_PER_SECOND:
-                waits = ", ".join(found.waits_for) if found else "the conductor"
-                raise LctError(f"the house has not moved for {STUCK_SECONDS:g} s; it waits for {waits}")
-            time.sleep(LOOK_SECONDS)
-    return found
+    while not came():
+        made.keep_up()
+        now = _replay(client)
+        found = now or found
+        if now is not None and (now.round != seen or not now.waits_for):
+            moved_ns, seen = monotonic_ns(), now.round
+        if monotonic_ns() - moved_ns > STUCK_SECONDS * NS_PER_SECOND:
+            waits = ", ".join(now.waits_for) if now else "the conductor"
+            raise LctError(f"the house has not moved for {STUCK_SECONDS:g} s; it waits for {waits}")
+        yield found
+        time.sleep(LOOK_SECONDS)
 
 
 def _replay(client: "Client") -> "Replay | None":
@@ -115,8 +172,32 @@ def _replay(client: "Client") -> "Replay | None":
         return None
 
 
-def asked(made: Show, replay: "Replay | None") -> dict[str, Any]:
-    """Return what the daemons of a house tell, once, of its account."""
+def _ready(made: Show) -> int:
+    told = made.supervisor.presences()
+    return sum(about is not None and about.ready for about in told.values())
+
+
+# -- asking ---------------------------------------------------------------------------------------------------------
+
+
+def asked(made: Show, replay: "Replay", came: Came) -> dict[str, Any]:
+    """Return what the daemons of a house tell of its account, and how each is; empty where a signal came first."""
+    from lct.supervisor.overview import await_ready
+
+    for left in reversed(range(ASK_TIMES)):
+        made.keep_up()
+        await_ready(made.supervisor, made.names, READY_SECONDS, lambda _ready: None, came)
+        if came():
+            break
+        try:
+            return {**_account(made, replay), "daemons": members(made)}
+        except NoAnswer:
+            if not left:
+                raise
+    return {}
+
+
+def _account(made: Show, replay: "Replay") -> dict[str, Any]:
     from lct.client import Client
     from lct.messages.portfolio import GetBalances, GetPositions, GetProfit
     from lct.messages.trading_engine import GetTradingStatus
@@ -126,25 +207,25 @@ def asked(made: Show, replay: "Replay | None") -> dict[str, Any]:
         status, balances = client.ask(GetTradingStatus()), client.ask(GetBalances())
     equity = profit.equity
     return {
-        "cycles": replay.md_seq if replay else 0,
+        "cycles": replay.md_seq,
         "signals": status.signals,
         "fills": profit.fills,
         "equity": equity,
         "profit": None if equity is None else equity - profit.deposits,
         "open_positions": len(positions),
-        "messages": replay.words if replay else 0,
+        "messages": replay.words,
         "balances": balances,
     }
 
 
 def members(made: Show) -> list[dict[str, Any]]:
     """Return how each daemon is, how often it was started again, and how much memory is its own share."""
-    from lct.supervisor.overview import overview, restarts_in_all
+    from lct.supervisor.overview import overview
 
-    again = restarts_in_all(made.supervisor.log_tail())
+    told = made.supervisor.presences()
     return [
-        {"name": d.name, "state": d.state, "restarts": again.get(d.name, 0), "pss_bytes": pss_bytes(d.pid)}
-        for d in overview(made.supervisor).daemons
+        {"name": d.name, "state": d.state, "restarts": about.epoch - 1 if about else 0, "pss_bytes": pss_bytes(d.pid)}
+        for d, about in ((d, told.get(d.name)) for d in overview(made.supervisor).daemons)
         if d.name != "conductor"
     ]
 

@@ -267,7 +267,7 @@ async def _on_the_wall_clock(name: str, settled: Settled, site: Site, stack: Exi
 def wall_clock() -> WallClock:
     """Return the clock of this house: the machine's, unless a test has it run faster (`LCT_CLOCK=rate,origin`)."""
     plan = os.environ.get(CLOCK)
-    if plan is None:
+    if not plan:
         return WallClock()
     rate, _, origin_ns = plan.partition(",")
     return WallClock(float(rate), int(origin_ns))
