@@ -3,6 +3,7 @@
 import json
 import stat
 import tempfile
+import unicodedata
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from daemons.api_gateway import ApiGateway
@@ -18,6 +21,7 @@ from daemons.market_data import MarketData
 from daemons.strategy_engine import StrategyEngine
 from daemons.trading_engine import Config, TradingEngine
 from lct.cli import app
+from lct.domain.text import DROPPED
 from lct.messages.api_gateway import RequestServed
 from lct.messages.base import Event
 from lct.messages.execution import Deposited
@@ -366,3 +370,18 @@ def test_no_name_from_outside_reaches_a_terminal_uncleaned(lct: Any, home: Path,
 
     assert [result.exit_code for result in shown] == [0, 0, 0, 5, 0, 5, 0]
     assert all(not HARMFUL & set(result.stdout + result.stderr) for result in shown)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.text(min_size=1, max_size=40), min_size=1, max_size=60, unique=True))
+def test_whatever_a_symbol_is_called_only_printable_letters_are_printed(names: list[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="lct") as folder:
+        patch.setenv("LCT_HOME", folder)
+        with answering(Path(folder), market(*names, bars=1), NOW):
+            shown = CliRunner().invoke(app, ["market", "symbols"])
+            told = CliRunner().invoke(app, ["market", "symbols", "--json"])
+
+    assert (shown.exit_code, told.exit_code) == (0, 0)
+    assert {unicodedata.category(letter) for letter in set(shown.stdout) - {"\n"}}.isdisjoint({*DROPPED, "Zl", "Zp"})
+    assert told.stdout.isascii()
+    assert [row["symbol"] for row in json.loads(told.stdout)] == sorted(names)
