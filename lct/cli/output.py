@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from pathlib import Path
@@ -25,6 +26,9 @@ class Manners:
     """How to behave on this terminal."""
 
     quiet: bool = False
+
+
+_MANNERS: ContextVar[Manners] = ContextVar("manners")
 
 
 def say(text: str, manners: Manners) -> None:
@@ -56,7 +60,7 @@ def print_rows(
     elif rows:
         print_table(columns, [[row[column] for column in columns] for row in rows], spare=spare)
     else:
-        print(none, file=sys.stderr)
+        say(none, manners())
 
 
 def print_facts(facts: Mapping[str, Any], *, json: bool) -> None:
@@ -110,12 +114,15 @@ def is_terminal(stream: Any) -> bool:
     return stream is not None and stream.isatty()
 
 
+def behave(wanted: Manners) -> Manners:
+    """Have the running verb behave like that from now on, and return it."""
+    _MANNERS.set(wanted)
+    return wanted
+
+
 def manners() -> Manners:
     """Return how the running verb was asked to behave."""
-    import click
-
-    context = click.get_current_context(silent=True)
-    return (context and context.find_object(Manners)) or Manners()
+    return _MANNERS.get(Manners())
 
 
 def _is_number(value: Any) -> bool:
