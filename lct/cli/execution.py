@@ -10,10 +10,25 @@ from lct.cli.output import print_rows, write_csv
 
 if TYPE_CHECKING:
     from lct.domain.orders import Order
-    from lct.run.house import Settings
 
 app = typer.Typer(name="execution", no_args_is_help=True, add_completion=False)
 
+ORDERS = (
+    "client_order_id",
+    "venue_order_id",
+    "venue",
+    "symbol",
+    "side",
+    "type",
+    "amount",
+    "price",
+    "filled",
+    "average_price",
+    "status",
+    "strategy",
+    "created_at",
+    "reason",
+)
 SHOWN = ("created_at", "symbol", "side", "type", "amount", "price", "filled", "average_price", "status", "strategy")
 SPARE = ("average_price", "strategy", "filled", "type", "price", "reason")
 FILLS = ("time", "symbol", "side", "amount", "price", "fee", "fee_asset", "strategy", "client_order_id", "trade_id")
@@ -22,7 +37,7 @@ FILLS_SPARE = ("trade_id", "fee_asset", "client_order_id", "strategy", "fee", "s
 
 @app.callback()
 def execution() -> None:
-    """Orders and fills of the last run. Example: lct execution orders"""
+    """Orders and fills of a house, whether it runs or not. Example: lct execution orders"""
 
 
 @app.command()
@@ -33,6 +48,7 @@ def orders(
     last: o.Last = None,
     config: o.ConfigDir = None,
     account: o.Account = None,
+    csv: o.Csv = None,
     json: o.Json = False,
 ) -> None:
     """Show the live orders and those lately over, oldest first.
@@ -43,9 +59,11 @@ def orders(
     """
     from lct.cli.settings import configured
 
-    settings = configured(config, account)
-    found = _every(settings) if every else _kept(settings)
-    rows = [order_row(order, settings.house.venue) for order in found[-(last or 0) :]]
+    venue = configured(config, account).house.venue
+    found = _every(config, account) if every else _kept(config, account)
+    rows = [order_row(order, venue) for order in found[-(last or 0) :]]
+    if csv is not None:
+        write_csv(csv, ORDERS, rows)
     print_rows(rows, json=json, columns=(*SHOWN, "reason"), none="no orders yet", spare=SPARE)
 
 
@@ -61,13 +79,15 @@ def fills(
 
     Example: lct execution fills --last 10 --csv fills.csv
     """
+    from lct.cli.accounts import warn_of_broken
     from lct.cli.records import fills as journaled
-    from lct.cli.settings import configured
 
-    rows = [_fill_row(fill) for fill in journaled(_journal(configured(config, account)))[-(last or 0) :]]
+    path = _journal(config, account)
+    rows = [_fill_row(fill) for fill in journaled(path)[-(last or 0) :]]
     if csv is not None:
         write_csv(csv, FILLS, rows)
     print_rows(rows, json=json, columns=FILLS, none="no fills yet", spare=FILLS_SPARE)
+    warn_of_broken([path])
 
 
 def order_row(order: "Order", venue: str) -> dict[str, Any]:
@@ -109,22 +129,22 @@ def _fill_row(fill: Any) -> dict[str, Any]:
     }
 
 
-def _kept(settings: "Settings") -> list["Order"]:
-    from lct.config import home
+def _kept(config: Path | None, account: str | None) -> list["Order"]:
+    from lct.cli.accounts import ask
     from lct.messages.execution import GetOrders
-    from lct.run.house import read_house
 
-    return read_house(home(), settings).ask(GetOrders()).orders
+    return ask(GetOrders(), config, account).orders
 
 
-def _every(settings: "Settings") -> list["Order"]:
+def _every(config: Path | None, account: str | None) -> list["Order"]:
     from lct.cli.records import all_orders
 
-    return all_orders(_journal(settings))
+    return all_orders(_journal(config, account))
 
 
-def _journal(settings: "Settings") -> Path:
-    from lct.cli.drive import journal_file
-    from lct.config import home
+def _journal(config: Path | None, account: str | None) -> Path:
+    """Return the file that has execution's rows."""
+    from lct.cli.accounts import folder_of
+    from lct.cli.records import EXECUTION, file_of
 
-    return journal_file(home(), settings.house)
+    return file_of(folder_of(config, account), EXECUTION)

@@ -1,15 +1,12 @@
-"""`lct portfolio`: what we hold, own and made, as the ledger of the last run tells."""
+"""`lct portfolio`: what we hold, own and made, as the ledger tells, of a house that runs or of its journal."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from lct.cli import options as o
 from lct.cli.output import print_facts, print_rows, write_csv
 from lct.errors import Refused
-
-if TYPE_CHECKING:
-    from lct.run.house import House
 
 app = typer.Typer(name="portfolio", no_args_is_help=True, add_completion=False)
 
@@ -39,9 +36,10 @@ def positions(config: o.ConfigDir = None, account: o.Account = None, csv: o.Csv 
 
     Example: lct portfolio positions --json
     """
+    from lct.cli.accounts import ask
     from lct.messages.portfolio import GetPositions
 
-    lines = _house(config, account).ask(GetPositions()).positions
+    lines = ask(GetPositions(), config, account).positions
     columns = POSITIONS if json else (*POSITIONS, "fees")
     rows = [{column: getattr(line, column) for column in columns} for line in lines]
     if csv is not None:
@@ -55,9 +53,10 @@ def balances(config: o.ConfigDir = None, account: o.Account = None, csv: o.Csv =
 
     Example: lct portfolio balances
     """
+    from lct.cli.accounts import ask
     from lct.messages.portfolio import GetBalances
 
-    totals = _house(config, account).ask(GetBalances()).totals
+    totals = ask(GetBalances(), config, account).totals
     rows = [{"asset": asset, "total": total} for asset, total in totals.items()]
     if csv is not None:
         write_csv(csv, ("asset", "total"), rows)
@@ -70,10 +69,11 @@ def pnl(config: o.ConfigDir = None, account: o.Account = None, json: o.Json = Fa
 
     Example: lct portfolio pnl --json
     """
+    from lct.cli.accounts import ask
     from lct.clock import rfc3339
     from lct.messages.portfolio import GetProfit
 
-    profit = _house(config, account).ask(GetProfit())
+    profit = ask(GetProfit(), config, account)
     facts = {
         "time": rfc3339(profit.time_ns),
         "equity": profit.equity,
@@ -100,10 +100,11 @@ def trades(
 
     Example: lct portfolio trades --last 20 --csv trades.csv
     """
+    from lct.cli.accounts import ask
     from lct.cli.backtest import TRADES, trade_rows
     from lct.messages.portfolio import GetTrades
 
-    rows = trade_rows(_house(config, account).ask(GetTrades(last)).trades)
+    rows = trade_rows(ask(GetTrades(last), config, account).trades)
     if csv is not None:
         write_csv(csv, TRADES, rows)
     print_rows(rows, json=json, columns=TRADES, none="no round trip is over yet", spare=TRADES_SPARE)
@@ -116,26 +117,19 @@ def reset(
     account: o.Account = None,
     json: o.Json = False,
 ) -> None:
-    """Put the paper account and its journal aside: the next run begins anew. Nothing is deleted.
+    """Put the paper account and its journals aside: the next run begins anew. Nothing is deleted.
+
+    Refused while a process of its house lives.
 
     Example: lct portfolio reset --yes
     """
     from lct.cli.settings import configured
     from lct.config import home
+    from lct.run.account import reset as put_aside
     from lct.run.config import journal_folder
-    from lct.run.house import reset as put_aside
 
     house = configured(config, account).house
     name = journal_folder(home(), house).name
     if not yes and typer.prompt(f"type {name} to put its positions, orders and journal aside", err=True) != name:
         raise Refused(f"{name} was left as it is")
     print_facts({"account": name, "put_aside": str(put_aside(home(), house))}, json=json)
-
-
-def _house(config: "o.ConfigDir", account: "o.Account") -> "House":
-    """Return the house of the home as of its last commit."""
-    from lct.cli.settings import configured
-    from lct.config import home
-    from lct.run.house import read_house
-
-    return read_house(home(), configured(config, account))

@@ -1,29 +1,31 @@
-"""Records: what a journal file tells by itself, without a house that plays it."""
+"""Records: what the journal files of an account tell by themselves, without a house that plays them."""
 
+import heapq
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lct.clock import rfc3339
-from lct.errors import JournalError, NotFound
-from lct.store.journal import Row, verify
+from lct.errors import JournalError, NotFound, nearest
+from lct.store.journal import Chain, Row, verify
 from lct.store.sqlite import ReadJournal, open_to_read, read_rows
 
 if TYPE_CHECKING:
     from lct.domain.orders import Order
     from lct.messages.execution import Filled
 
+HOUSE, EXECUTION = "house", "execution"
 STEPS_BETWEEN_SIGNALS = 100_000
+STARTS = "`lct run --cycles 100` or `lct up` makes one"
 
 
 @contextmanager
 def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a journal to read; NotFound where there is none, JournalError where it is none."""
-    path = _file(path)
     if not path.exists():
-        raise NotFound(f"no journal at {path}; `lct run --cycles 100` makes one")
+        raise NotFound(f"no journal at {path}; {STARTS}")
     db = open_to_read(path)
     try:
         yield db
@@ -33,8 +35,50 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         db.close()
 
 
-def _file(path: Path) -> Path:
-    return path / "house.db" if path.is_dir() else path
+def files(path: Path) -> dict[str, Path]:
+    """Return the journals of an account's folder by name: `house` alone, or one for each daemon; a file is itself.
+
+    Raises NotFound where there is none.
+    """
+    from lct.run.account import journals
+
+    found = journals(path) if path.is_dir() else {path.stem: path} if path.exists() else {}
+    if not found:
+        raise NotFound(f"no journal at {path}; {STARTS}")
+    return found
+
+
+def file_of(folder: Path, daemon: str) -> Path:
+    """Return the file that has a daemon's rows; NotFound for a daemon that has none."""
+    found = files(folder)
+    if HOUSE in found:
+        _check_name(daemon, found)
+        return found[HOUSE]
+    if daemon not in found:
+        raise NotFound(f"no journal of {daemon!r} in {folder}; {nearest(daemon, found)}")
+    return found[daemon]
+
+
+def files_with(folder: Path, daemon: str | None) -> list[Path]:
+    """Return the files that may have rows of a daemon (None: of any); NotFound for one that there is none of."""
+    found = files(folder)
+    if daemon is not None:
+        _check_name(daemon, found)
+    return [path for name, path in found.items() if daemon is None or name in {daemon, HOUSE}]
+
+
+def _check_name(daemon: str, found: dict[str, Path]) -> None:
+    """Raise NotFound, with the nearest name, for a daemon that neither this lct has nor these journals know."""
+    import pkgutil
+
+    import daemons
+
+    known = {module.name for module in pkgutil.iter_modules(daemons.__path__)} | set(found) - {HOUSE}
+    if HOUSE in found and daemon not in known:
+        with reading(found[HOUSE]) as db:
+            known |= {name for (name,) in db.execute("select distinct daemon from journal")}
+    if daemon not in known:
+        raise NotFound(f"no daemon named {daemon!r}; {nearest(daemon, known)}")
 
 
 def count_by_type(path: Path) -> dict[str, int]:
@@ -44,15 +88,68 @@ def count_by_type(path: Path) -> dict[str, int]:
 
 
 def verified(path: Path) -> dict[str, int]:
-    """Return how many rows each daemon has, after walking all hash chains; JournalError names a row that is wrong."""
+    """Return how many rows each daemon has in one file, after walking its hash chains.
+
+    JournalError names the file, and the row that is wrong. A daemon that has said nothing durable has 0 rows.
+    """
+    try:
+        with reading(path) as db:
+            counted = verify(read_rows(db))
+        ReadJournal(path).close()  # it looks at more than the rows: the schema, the cursor
+    except JournalError as error:
+        text = str(error)
+        raise JournalError(text if str(path) in text else f"{path}: {text}") from None
+    return counted if counted or path.stem == HOUSE else {path.stem: 0}
+
+
+def all_verified(path: Path) -> list[dict[str, Any]]:
+    """Return a row for each daemon in each journal of a folder; JournalError names every file that does not hold."""
+    rows, wrong = [], []
+    for file in files(path).values():
+        try:
+            rows += [{"daemon": name, "rows": n, "file": file.name} for name, n in verified(file).items()]
+        except JournalError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise JournalError("; ".join(wrong))
+    return rows
+
+
+def broken_chains(paths: Iterable[Path]) -> list[str]:
+    """Return whose chain does not hold: a daemon, or the name of a file that is wrong in another way."""
+    return [name for path in paths if (name := _broken_chain(path)) is not None]
+
+
+def _broken_chain(path: Path) -> str | None:
+    try:
+        ReadJournal(path).close()
+    except JournalError:
+        try:
+            return _first_wrong(path) or path.name
+        except JournalError:  # not even its rows can be read
+            return path.name
+    return None
+
+
+def _first_wrong(path: Path) -> str | None:
+    """Return whose row is the first that does not continue its chain, None where all do."""
+    chain = Chain()
     with reading(path) as db:
-        counted = verify(read_rows(db))
-    ReadJournal(_file(path)).close()  # it looks at more than the rows: the schema, the cursor
-    return counted
+        for row in read_rows(db):
+            try:
+                chain.take(row)
+            except JournalError:
+                return row.daemon
+    return None
 
 
-def newest_rows(path: Path, daemon: str | None, kind: str | None, last: int) -> list[dict[str, Any]]:
-    """Return the last rows, oldest first, with their bodies decoded."""
+def newest_rows(paths: Iterable[Path], daemon: str | None, kind: str | None, last: int) -> list[dict[str, Any]]:
+    """Return the last rows of journals, merged by their time, oldest first, with their bodies decoded."""
+    merged = list(heapq.merge(*(_newest(path, daemon, kind, last) for path in paths), key=_moment))
+    return [_shown(row) for row in merged[-last:]]
+
+
+def _newest(path: Path, daemon: str | None, kind: str | None, last: int) -> list[Row]:
     with reading(path) as db:
         sql = (
             "select daemon, journal_seq, epoch, prev_hash, hash, heard_ref, round, now_ns, type, schema, body "
@@ -60,13 +157,14 @@ def newest_rows(path: Path, daemon: str | None, kind: str | None, last: int) -> 
             "order by position desc limit ?3"
         )
         found = list(db.execute(sql, (daemon, kind, last)))
-    return [_shown(Row._make(row)) for row in reversed(found)]
+    return [Row._make(row) for row in reversed(found)]
+
+
+def _moment(row: Row) -> tuple[int, int]:
+    return row.now_ns, row.round
 
 
 def _shown(row: Row) -> dict[str, Any]:
-    import msgpack
-
-    body = msgpack.unpackb(row.body)
     return {
         "daemon": row.daemon,
         "journal_seq": row.journal_seq,
@@ -76,34 +174,50 @@ def _shown(row: Row) -> dict[str, Any]:
         "type": row.type,
         "heard_ref": row.heard_ref,
         "hash": row.hash.hex(),
-        "body": {key: value for key, value in body.items() if key != "tag"},
+        "body": _body(row.body),
     }
 
 
+def _body(body: bytes) -> dict[str, Any]:
+    """Return a message as a table, without its tag; one that somebody changed may be unreadable."""
+    import msgpack
+
+    try:
+        return {key: value for key, value in dict(msgpack.unpackb(body)).items() if key != "tag"}
+    except (ValueError, TypeError):
+        return {"unreadable": body.hex()}
+
+
 def fills(path: Path) -> list["Filled"]:
-    """Return all fills of a journal, oldest first."""
+    """Return all fills of a journal, oldest first; JournalError where one cannot be read."""
+    from lct.bus.room import recorded
     from lct.messages.base import Codec
     from lct.messages.execution import Filled
 
     codec = Codec((Filled,), is_ours=True)
     with reading(path) as db:
         found = db.execute("select body from journal where type = 'execution.filled' order by position")
-        return [codec.decode(body) for (body,) in found]  # type: ignore[misc] # the codec knows one type
+        return [recorded(codec, body) for (body,) in found]  # type: ignore[misc] # the codec knows one type
 
 
 def all_orders(path: Path) -> list["Order"]:
-    """Return every order of a journal as it stands, oldest first: execution's own fold of its rows."""
+    """Return every order of a journal as it stands, oldest first: execution's own fold of its rows.
+
+    Raises JournalError where the journal does not hold: what was changed cannot be folded.
+    """
     import sys
 
     from daemons.execution.state import Book
+    from lct.bus.room import recorded
     from lct.messages.base import Codec, Event
     from lct.messages.execution import DayStarted, Deposited, Filled, OrderIntended, OrderMoved, ProposalDenied
 
     codec = Codec((DayStarted, Deposited, Filled, OrderIntended, OrderMoved, ProposalDenied), is_ours=True)
     book = Book(orders_kept=sys.maxsize, sent_kept=1)
+    verified(path)
     with reading(path) as db:
-        for row in read_rows(db, "execution"):
-            event = codec.decode(row.body)
+        for row in read_rows(db, EXECUTION):
+            event = recorded(codec, row.body)
             assert isinstance(event, Event), "a journal holds events"
             book.apply(event)
     orders = [*book.over, *(leg.order for leg in book.legs.values())]

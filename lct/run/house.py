@@ -29,10 +29,11 @@ from lct.messages.portfolio import GetPositions
 from lct.ports.exchange import Exchange
 from lct.ports.feed import Feed
 from lct.ports.strategy import Strategy
+from lct.run.account import refuse_processes
 from lct.run.config import HouseConfig, install_id, journal_folder, keep_or_compare, read_kept
 from lct.run.members import TRADING, Site, build, checked_venue, feed, strategies
 from lct.store.journal import DigestJournal, Journal
-from lct.store.sqlite import ReadJournal, SqliteJournal, lock_of
+from lct.store.sqlite import ReadJournal, SqliteJournal
 
 ReplyT = TypeVar("ReplyT", bound=Event)
 
@@ -130,11 +131,12 @@ def open_house(home: Path, settings: Settings) -> House:
     """Open the house of a home to trade: its journal and paper account on disk, alone.
 
     The first start fixes feed, universe, timeframe, cash and costs: a later one that differs is Refused, for a journal
-    means nothing over other bars, and so is a second process on the same account.
+    means nothing over other bars, and so is a second process on the same account, or one that processes have begun.
     """
     made, chosen = feed(settings.house), _strategies(settings)
     checked_venue(settings.house, made)
     folder = journal_folder(home, settings.house)
+    refuse_processes(folder)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     journal = SqliteJournal(folder / "house.db", synchronous="NORMAL")
     try:
@@ -157,21 +159,6 @@ def _refuse_orphans(house: House, settings: Settings) -> None:
             f"{', '.join(missing)} still holds positions or orders; keep it among the strategies until they are over, "
             "or begin anew with `lct portfolio reset`"
         )
-
-
-def reset(home: Path, house: HouseConfig) -> Path:
-    """Put the paper account and its journal aside, so that the next run begins anew; return where they went.
-
-    Raises NotFound where nothing ran yet, and Refused while a process runs it.
-    """
-    folder = journal_folder(home, house)
-    if not (folder / "house.json").exists():
-        raise NotFound(f"nothing has run yet in {folder}")
-    with lock_of(folder / "house.db"):
-        number = 1
-        while (aside := folder.with_name(f"{folder.name}.{number}.old")).exists():
-            number += 1
-        return folder.rename(aside)
 
 
 def read_house(home: Path, settings: Settings) -> House:
