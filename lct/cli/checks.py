@@ -1,17 +1,17 @@
-"""Checks: what `lct doctor` looks at; each returns what it found and, where that is wrong, the fix."""
+"""Checks: what `lct doctor` looks at, the installation and the home here; each returns a finding and its fix."""
 
 import platform
 import shutil
 import sqlite3
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from lct.cli.vitals import Finding, all_vitals
 from lct.config import home
-from lct.errors import LctError
 
 PYTHON_MIN = (3, 11)
 SQLITE_MIN = (3, 37, 0)
@@ -19,19 +19,16 @@ SQLITE_MIN = (3, 37, 0)
 FREE_BYTES_MIN = 1 << 30
 PINNED = {"journal_mode": "wal", "trusted_schema": 0, "cell_size_check": 1}
 
-Finding = tuple[bool, str, str]
-"""Whether all is well, what was found, and the fix."""
-
 
 def all_checks() -> list[dict[str, Any]]:
     """Run every check and return a row for each."""
-    checks: dict[str, Callable[[], Finding]] = {
+    checks = {
         "python": python,
         "sqlite": sqlite,
         "packages": packages,
         "home": modes,
         "config": configuration,
-        "journal": journals,
+        **all_vitals(),
         "disk": disk,
     }
     rows = []
@@ -111,20 +108,6 @@ def configuration() -> Finding:
     folder = config_dir()
     wrong = [row["detail"] for row in checked(folder) if not row["passed"]]
     return not wrong, "; ".join(wrong) or f"{folder} is sound", "correct it; `lct config check` shows all findings"
-
-
-def journals() -> Finding:
-    """Walk the hash chains of every journal of the home."""
-    from lct.cli.records import verified
-
-    counted = 0
-    paths = sorted((home() / "journal").glob("*/house.db"))
-    for path in paths:
-        try:
-            counted += sum(verified(path).values())
-        except LctError as error:
-            return False, str(error), f"keep a copy of {path.parent} and restore a backup; do not trade on it"
-    return True, f"{len(paths)} {'journal' if len(paths) == 1 else 'journals'}, {counted} rows, every chain holds", ""
 
 
 def disk() -> Finding:

@@ -10,7 +10,7 @@ app = typer.Typer(add_completion=False)
 
 @app.command()
 def doctor(json: o.Json = False) -> None:
-    """Look at Python, SQLite, the packages, the home, its configuration, journals and disk; change nothing.
+    """Look at Python, the packages, the home, its configuration and accounts, and the house that runs; change nothing.
 
     Exit code 1 where something is wrong.
 

@@ -94,13 +94,18 @@ def test_an_unknown_section_is_not_found(lct: Any) -> None:
     assert lct("config", "show", "hous").exit_code == 5
 
 
-def test_doctor_finds_a_fresh_home_well_and_an_open_one_not(document: Any, lct: Any, home: Path) -> None:
+def test_doctor_finds_a_fresh_home_well_and_an_open_one_not(
+    document: Any, lct: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LCT_HTTP_PORTS", "auto")  # another house may run here
     document("init")
     well = document("doctor")
     (home / "config" / "house.toml").chmod(0o644)
     ill = lct("doctor")
 
-    assert [row["check"] for row in well] == ["python", "sqlite", "packages", "home", "config", "journal", "disk"]
+    of_the_house = ["journal", "account", "venue", "sockets", "supervisor", "processes", "ports"]
+    checks = ["python", "sqlite", "packages", "home", "config", *of_the_house, "disk"]
+    assert [row["check"] for row in well] == checks
     assert all(list(row) == ["check", "passed", "detail", "fix"] and row["passed"] for row in well)
     assert ill.exit_code == 1
     assert "chmod -R go-rwx" in ill.stdout
