@@ -4,18 +4,21 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lct.bus import presence
 from lct.bus.presence import Presence
 from lct.clock import now_ns
 from lct.run.config import journal_folder, keep_or_compare
-from lct.run.house import load_settings
+from lct.run.house import Settings, load_settings
 from lct.store.sqlite import SqliteJournal
 from plugins.exchanges._paper_books import PaperBooks
 from tests.cli.wire_home import furnish
@@ -135,6 +138,48 @@ def test_a_folder_of_sockets_that_others_may_enter_is_found(lct: Any, home: Path
 
     assert "sockets" in wrong
     assert "chmod 700" in wrong["sockets"]["fix"]
+
+
+@pytest.fixture
+def process() -> Iterator[int]:
+    """The pid of a process that looks like execution, and says nothing."""
+    with subprocess.Popen([sys.executable, "-c", "input()", "execution"], stdin=subprocess.PIPE) as one:
+        yield one.pid
+        one.kill()
+
+
+def test_a_daemon_that_keeps_silent_is_found(lct: Any, home: Path, process: int) -> None:
+    say_hello(home, "execution", pid=process, beat_ns=now_ns() - 60 * 10**9)
+
+    wrong = findings(lct)
+
+    assert list(wrong) == ["processes"]
+    assert wrong["processes"]["detail"].startswith("execution is down (")
+    assert "lct restart execution" in wrong["processes"]["fix"]
+
+
+def test_a_daemon_whose_supervisor_is_gone_is_found(lct: Any, home: Path, process: int) -> None:
+    say_hello(home, "execution", pid=process, supervisor="unix:///nowhere/supervisor.sock")
+
+    wrong = findings(lct)
+
+    assert list(wrong) == ["supervisor"]
+    assert wrong["supervisor"]["detail"].endswith("what it started runs: execution")
+
+
+def test_a_port_that_the_daemon_itself_has_is_well(
+    lct: Any, home: Path, process: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {field.name for field in msgspec.structs.fields(Settings)} - {"house", "execution"}
+    for name in others:
+        (home / "config" / f"{name}.toml").write_text("http_port = 0\n")
+    monkeypatch.delenv("LCT_HTTP_PORTS")
+    with socket.create_server(("127.0.0.1", 0)) as own:
+        port = own.getsockname()[1]
+        (home / "config" / "execution.toml").write_text(f"http_port = {port}\n")
+        say_hello(home, "execution", pid=process, http_port=port)
+
+        assert findings(lct) == {}
 
 
 def test_a_port_that_somebody_else_has_is_found(lct: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
