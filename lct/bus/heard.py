@@ -100,7 +100,8 @@ class Head(msgspec.Struct, frozen=True):
     """The first block of a segment: whose life this is, and what it began with.
 
     `cursor` is that of the journal at the start of the life, encoded, and empty in all segments but the first;
-    `made_of` tells settings and version apart; `round` and `now_ns` are those before the first batch.
+    `made_of` tells settings apart; `speakers` are the daemons of the house then; `round` and `now_ns` are those before
+    the first batch.
     """
 
     daemon: str
@@ -109,6 +110,7 @@ class Head(msgspec.Struct, frozen=True):
     now_ns: int
     cursor: bytes
     made_of: str = ""
+    speakers: tuple[str, ...] = ()
     number: int = 1
 
 

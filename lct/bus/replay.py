@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import count, takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +12,7 @@ import msgspec
 
 from lct.bus import heard
 from lct.bus.asks import id_of, key_in
+from lct.bus.ears import HOUSE
 from lct.bus.heard import Again, Batch, Begun, Ports, Whole
 from lct.bus.room import Room, own_codec, recorded
 from lct.bus.said import DIRECT, Direct, SaidReader
@@ -222,30 +222,30 @@ class Witness:
             row = self._bodies.fact(self._daemon, self._seq + 1)
             assert row is not None, "the journal had it before"
             raise Differs(self._daemon, f"fact {row.journal_seq}", _shown(row.body), NOTHING)
-        said, after = self._bodies.said(self._daemon, self._epoch), 0
-        for tag, number in self._seqs.items():
-            bodies = (said.body(tag, n) for n in count(number + 1))
-            after += sum(1 for _ in takewhile(lambda body: body is not None, bodies))
-        return after
+        lasts = self._bodies.said(self._daemon, self._epoch).lasts()
+        ours = {tag: last for tag, last in lasts.items() if tag.partition(".")[0] != HOUSE}
+        return sum(max(0, last - self._seqs[tag]) for tag, last in ours.items())
 
 
 class Reliving:
     """Lives one session of one daemon again."""
 
-    def __init__(self, name: str, folder: Path, epoch: int, bodies: Bodies, insiders: frozenset[str]) -> None:
+    def __init__(self, name: str, folder: Path, epoch: int, bodies: Bodies) -> None:
         """Find the session; JournalError where its beginning is not kept."""
         self.name = name
         self._folder = folders(folder, name)[0]
         self._bodies = bodies
-        self._insiders = insiders | {name}
         head = heard.start_of(self._folder, epoch)
+        self.speakers = head.speakers
+        """The daemons that the house had."""
+        self._insiders = frozenset({name, *head.speakers})
         self._epoch = epoch
-        self._codec = own_codec()
         self._witness = Witness(name, head, bodies)
         self.relived = Relived(name, epoch, head.made_of, until_ns=head.now_ns)
 
     def live(self, daemon: Daemon) -> Relived:
         """Let a daemon that has heard nothing live the session; raises Differs at the first decision that differs."""
+        self._codec = own_codec()  # the types of its messages are known by now
         room: Room | None = None
         relived, witness = self.relived, self._witness
         for record in heard.records(self._folder, self._epoch):

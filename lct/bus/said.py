@@ -127,6 +127,15 @@ class SaidReader:
         body = self.body(DIRECT, seq)
         return None if body is None else msgspec.msgpack.decode(body, type=Direct)
 
+    def lasts(self) -> dict[str, int]:
+        """Return the last number of each stream."""
+        found: Counter[str] = Counter()
+        for head, path in self._heads[-1:]:
+            found.update({} if head is None else head.seqs)
+            for tag, seq in self._bodies(path):
+                found[tag] = max(found[tag], seq)
+        return dict(found)
+
     def _bodies(self, path: Path) -> dict[tuple[str, int], bytes]:
         found = self._read.get(path)
         if found is None:

@@ -69,15 +69,26 @@ class Session:
     """Keeps one life of one daemon; `journal` and `ports` are what its room is to be made of."""
 
     def __init__(
-        self, name: str, folder: Path, journal: Journal, ports: Sequence[TimedPort], now_ns: NowNs, made_of: str = ""
+        self,
+        name: str,
+        folder: Path,
+        journal: Journal,
+        ports: Sequence[TimedPort],
+        now_ns: NowNs,
+        made_of: str = "",
+        speakers: Sequence[str] = (),
     ) -> None:
-        """Begin the next life of the daemon of a journal; its logs lie in `folder`, beside the journal."""
+        """Begin the next life of the daemon of a journal; its logs lie in `folder`, beside the journal.
+
+        `made_of` tells its settings apart, `speakers` are the daemons of the house: who lives it again needs both.
+        """
         cursor = journal.cursor()
         self.name = name
         self.epoch = cursor.epoch + 1
         self.began_ns = truncated(now_ns())
         heard, said = folders(folder, name)
-        head = Head(name, self.epoch, cursor.round, self.began_ns, msgspec.msgpack.encode(cursor), made_of)
+        began = msgspec.msgpack.encode(cursor)
+        head = Head(name, self.epoch, cursor.round, self.began_ns, began, made_of, tuple(speakers))
         self.heard = HeardLog(heard, head, now_ns)
         self.said = SaidLog(said, name, self.epoch, now_ns)
         self.journal = Witnessed(journal, self._before_commit)

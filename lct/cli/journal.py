@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from lct.cli import options as o
+from lct.cli import relive
 from lct.cli.output import NAME_WIDTH, print_json_lines, print_rows
 from lct.domain.text import clean
 
@@ -96,3 +97,6 @@ def query(
         rows = [{clean(name, NAME_WIDTH): value for name, value in row.items()} for row in rows]
     columns = tuple(rows[0]) if rows else ()
     print_rows(rows, json=json, columns=columns, none="no rows", spare=columns[:0:-1])
+
+
+app.command()(relive.replay)

@@ -59,9 +59,11 @@ def read_kept(path: Path) -> HouseConfig:
 
 def keep_or_compare(path: Path, house: HouseConfig) -> None:
     """Keep what the house was first started with, or refuse to go on with something else."""
-    if _is_first(path, msgspec.json.encode(house)):
+    written = msgspec.json.encode(house)
+    if _is_first(path, written):
         return
     kept = read_kept(path)
+    house = msgspec.json.decode(written, type=HouseConfig, dec_hook=money_hook)  # a date of a feed is a text then
     differing = [name for name in HouseConfig.__struct_fields__ if getattr(kept, name) != getattr(house, name)]
     if differing:
         raise Refused(

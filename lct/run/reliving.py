@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -13,7 +14,7 @@ from lct.domain.money import use_money_context
 from lct.errors import NotFound, nearest
 from lct.run.config import install_id, journal_folder, read_kept
 from lct.run.members import Site, build, feed, strategies
-from lct.run.process import Settled, daemon_names, house_of
+from lct.run.process import Settled, house_of
 
 
 def relive(
@@ -46,8 +47,9 @@ def _relived(
             raise NotFound(f"no session {session} of {name} is on record; there are {', '.join(map(str, lives))}")
         return
     if lives:
-        daemon, _ = build(name, site)  # its types of messages are known from here on
-        yield Reliving(name, folder, session or lives[-1], bodies, frozenset(site.expected)).live(daemon)
+        reliving = Reliving(name, folder, session or lives[-1], bodies)
+        daemon, _ = build(name, replace(site, expected=reliving.speakers))
+        yield reliving.live(daemon)
 
 
 def _site(root: Path, account: str | None) -> tuple[Site, Path]:
@@ -68,6 +70,5 @@ def _site(root: Path, account: str | None) -> tuple[Site, Path]:
         config=settled.read,
         strategies=lambda config: strategies(config.strategies, config.parameters),
         recorded=False,
-        expected=daemon_names(),
     )
     return site, folder

@@ -43,7 +43,7 @@ def relived(home: Path, name: str, session: int | None = None, make: Any = None)
     bodies = Bodies(journals(home))
     try:
         epoch = session or heard.lives(folders(journals(home), name)[0])[-1]
-        return Reliving(name, journals(home), epoch, bodies, frozenset(EVERYONE)).live((make or MAKES[name])())
+        return Reliving(name, journals(home), epoch, bodies).live((make or MAKES[name])())
     finally:
         bodies.close()
 

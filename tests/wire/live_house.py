@@ -39,7 +39,7 @@ class Resident:
         name = daemon.name
         self.journal = SqliteJournal(journals(home) / f"{name}.db", synchronous="NORMAL")
         clock = clock or WallClock()
-        self.session = Session(name, journals(home), self.journal, ports, clock.now_ns, "test")
+        self.session = Session(name, journals(home), self.journal, ports, clock.now_ns, "test", speakers)
         self.room = Room(daemon, self.session.ports, self.session.journal)
         self.room.commits_results = True
         self.room.recover()

@@ -1,0 +1,81 @@
+"""Sessions of the real house, on a wall clock that runs fast: lived again without a difference, also after kills."""
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from lct.bus import heard
+from lct.bus.replay import Relived
+from lct.clock import now_ns
+from lct.run.reliving import relive
+from tests.wire.processes import Processes, configure
+
+DAEMONS = ("execution", "market_data", "monitoring", "portfolio", "strategy_engine", "trading_engine")
+RATE = 60
+"""So a bar of one minute closes each second."""
+PATIENCE_SECONDS = 60
+
+
+def furnish(home: Path) -> None:
+    """A market that began yesterday, and an engine that trades on little."""
+    yesterday = (dt.datetime.fromtimestamp(now_ns() / 1e9, dt.UTC) - dt.timedelta(days=1)).date()
+    configure(
+        home,
+        house=f'symbols = ["BTC/USDT", "ETH/USDT", "SOL/USDT"]\n[feeds.synthetic]\nstart = {yesterday}\ndays = 3\n',
+        trading_engine="entry_score = 0.05\nexit_score = 0.02\n",
+    )
+
+
+def up(home: Path) -> Processes:
+    return Processes(home, DAEMONS, LCT_CLOCK=f"{RATE},{now_ns()}")
+
+
+def wait(house: Processes, condition: Callable[[dict[str, Any]], bool]) -> None:
+    """Keep everyone up until something is so."""
+    until = time.perf_counter() + PATIENCE_SECONDS
+    while time.perf_counter() < until:
+        house.keep_up()
+        found = {name: presence for name, presence in house.presences().items() if presence is not None}
+        if condition(found):
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"it did not come to that: {house.presences()}")
+
+
+def all_ready(found: dict[str, Any]) -> bool:
+    return all(name in found and found[name].ready for name in DAEMONS)
+
+
+def lived_again(home: Path) -> list[Relived]:
+    """Live all sessions of all daemons again."""
+    (folder,) = (home / "journal").iterdir()
+    return [
+        again
+        for name in DAEMONS
+        for session in heard.lives(folder / f"{name}.heard")
+        for again in relive(home, [name], session)
+    ]
+
+
+def test_a_session_is_lived_again_without_a_difference_also_after_kills(home: Path):
+    furnish(home)
+    with up(home) as house:
+        wait(house, all_ready)
+        begun = max(presence.md_seq for presence in house.presences().values() if presence is not None)
+        for name in ("strategy_engine", "execution", "market_data", "portfolio", "trading_engine"):
+            bars = max(presence.md_seq for presence in house.presences().values() if presence is not None)
+            wait(house, lambda found, bars=bars: max(presence.md_seq for presence in found.values()) > bars)
+            house.kill(name)
+            epoch = house.presences()[name].epoch
+            wait(house, lambda found, name=name, epoch=epoch: found[name].epoch > epoch and all_ready(found))
+        wait(house, lambda found: max(presence.md_seq for presence in found.values()) > begun + 6)
+
+    found = lived_again(home)
+
+    facts = {name: sum(one.facts for one in found if one.daemon == name) for name in DAEMONS}
+    assert [one.session for one in found if one.daemon == "execution"] == [1, 2]
+    assert min(facts[name] for name in ("execution", "portfolio", "trading_engine")) > 0
+    assert sum(one.said for one in found if one.daemon == "strategy_engine") > 0
+    assert sum(one.hearings for one in found if one.daemon == "monitoring") > 0
