@@ -103,10 +103,13 @@ class Started:
 def start(wish: Start, manners: "Manners", came: Came) -> Started:
     """Start daemons and wait until they are up, if that is wished."""
     from lct.cli.drive import private
+    from lct.cli.output import say
     from lct.supervisor.conf import CONDUCTOR
 
     private()
     environment = wish.environment()
+    if ACCOUNT in environment:
+        say(f"in the account {environment[ACCOUNT]}: lct portfolio pnl --account {environment[ACCOUNT]}", manners)
     supervisor = _supervisor()
     names = supervisor.start(
         wish.only, environment=environment, conductor=wish.replay is not None, foreground=wish.stays
