@@ -14,6 +14,7 @@ import msgspec
 
 from lct.bus import presence
 from lct.bus.health_http import HealthPort
+from lct.bus.parent import Parent
 from lct.bus.presence import BEAT_SECONDS, Presence
 from lct.bus.streams import Telling
 from lct.bus.wire import COMMAND_BYTES_MAX
@@ -46,7 +47,6 @@ PARENT_SECONDS = 0.25
 LATENCY_BOUNDS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 MARKS = {"market_data.bars_closed": "bar", "strategy_engine.scored": "cycle", "execution.order_intended": "order"}
 """Which events a heartbeat tells the age of, and as what."""
-SUPERVISED = "SUPERVISOR_ENABLED"
 COMMON = (GetHealth, GetLast, FromSeq, FromJournal, Stop)
 
 Answerer = Callable[[Route, Envelope, Message], None]
@@ -104,7 +104,7 @@ class Shell:
         self._started_ns = now_ns()
         self._ends = asyncio.Event()
         self._fault: BaseException | None = None
-        self._parent = os.getppid() if SUPERVISED in os.environ else None
+        self._parent = Parent()
         self._http = HealthPort(self._document)
         self._http_port = life.http_port
         self._answers = 0
@@ -128,7 +128,7 @@ class Shell:
         loop = asyncio.get_running_loop()
         next_beat = loop.time()
         while not self._ends.is_set():
-            if self._parent is not None and os.getppid() != self._parent:
+            if self._parent.is_gone:
                 raise LctError("the supervisor of this process has ended, and so does it")
             if loop.time() >= next_beat:
                 self.beat()

@@ -6,8 +6,10 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from threading import Thread
 
 from lct.bus import presence
+from lct.bus.parent import Parent
 from lct.bus.presence import Presence
 from lct.clock import now_ns
 from lct.config import ensure_home, home
@@ -17,6 +19,8 @@ from lct.supervisor.processes import runs
 FREE = 2
 """So many lives in a row that were never ready cost no wait: a kill -9 is none of the daemon's fault."""
 WAIT_SECONDS, WAIT_SECONDS_MAX = 0.25, 15.0
+LOOK_SECONDS, ORDER_SECONDS = 0.25, 0.75
+"""How soon the end of the supervisor is noticed, and how long this process may take then to end in order."""
 
 
 def wait_seconds(in_vain: int) -> float:
@@ -41,12 +45,23 @@ def count(run: Path, name: str, at_ns: int) -> int:
     return in_vain
 
 
+def _end_with(parent: Parent) -> None:
+    """End this process after its supervisor, also while it recovers or computes: what is journaled stands a kill."""
+    while not parent.is_gone:
+        time.sleep(LOOK_SECONDS)
+    time.sleep(ORDER_SECONDS)
+    os._exit(1)
+
+
 def run(name: str) -> int:
     """Run a process of the house, after a wait where its last lives were in vain; return its exit code.
 
     What goes wrong is said in its log and, in one line, on stderr.
     """
-    root = home()
+    root, parent = home(), Parent()
+    if parent.is_gone:  # and maybe its home too
+        return 1
+    Thread(target=_end_with, args=(parent,), daemon=True).start()
     try:
         ensure_home(root)
         waits = wait_seconds(count(root / "run", name, now_ns()))
