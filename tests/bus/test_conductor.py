@@ -1,5 +1,7 @@
 """The conductor, told frames by hand: who is heard, who is too late, and who is told again."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 
@@ -139,12 +141,18 @@ def test_a_new_conductor_goes_on_with_the_round_in_progress(tmp_path):
     second.log.close()
 
 
-def test_a_round_that_the_disk_does_not_take_is_not_told(tmp_path):
-    log = RoundLog(tmp_path / "rounds.db")
-    pages = log._db.execute("pragma page_count").fetchone()[0]
-    log._db.execute(f"pragma max_page_count = {pages}")
-    conductor = Conductor(("a",), log)
+class Full(RoundLog):
+    """A round log on a disk without room for more than there is in it."""
 
-    with pytest.raises(JournalError, match="cannot write the round log.*nothing was told"):
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        pages = self._db.execute("pragma page_count").fetchone()[0]
+        self._db.execute(f"pragma max_page_count = {pages}")
+
+
+def test_a_round_that_the_disk_does_not_take_is_not_told(tmp_path):
+    conductor = Conductor(("a",), Full(tmp_path / "rounds.db"))
+
+    with pytest.raises(JournalError, match=r"cannot write the round log.*nothing was told"):
         conductor.hello(hello("a", said=(word("a", 0, "x" * 100_000),)))
-    log.close()
+    conductor.log.close()
