@@ -179,7 +179,7 @@ def test_the_wheel_carries_the_packages_and_the_default_settings(tmp_path: Path)
 
     assert {here(path) for path in SOURCES} <= carried
     assert defaults <= carried
-    assert "lct/py.typed" in carried
+    assert {"lct/py.typed", "lct/default_configs/supervisord.conf"} <= carried
 
 
 # --- size and names
