@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from lct import log
 from lct.bus import sockets
 from lct.bus.ears import Ears
 from lct.bus.order import Arrival
@@ -24,7 +25,7 @@ PATIENCE_SECONDS = 1.0
 """How long a speaker may take to answer, and to be reached while it starts."""
 BACKOFF_SECONDS, BACKOFF_SECONDS_MAX = 0.05, 1.0
 """After this long a silent speaker is asked again, doubling; sooner where it is heard or reached."""
-PAGE_BARS = 64
+PAGE_BARS = 128
 AFTER_ALL = 2**62
 """An `md_seq` that no bars have yet."""
 
@@ -267,6 +268,7 @@ class Following:
                 hearer.hear_again(messages, page[1])
                 self._again_upto = after = page[1]
             hearer.hear_again([], base)
+            log.get().info("history.heard", since=since, upto=base, last=end[1].upto)
             self._is_back = True
             hearer.arrive(key, await self._news_since(key, base) or ())
             for other, arrivals in news.items():

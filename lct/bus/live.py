@@ -45,6 +45,8 @@ TICK_SECONDS = 1.0
 """How often what was heard is written where nothing was committed, and what was asked is asked again."""
 SLEEP_SECONDS_MAX = 1.0
 """The clock of the machine may be set: a timer is looked at again after this."""
+BARS_BEFORE_MAX = 2_000
+"""Of the bars before its first life a daemon hears no more than these: it holds nothing that is older."""
 BEAT = tag_of(Heartbeat)
 
 
@@ -355,13 +357,11 @@ class Living:
         A daemon that keeps nothing hears the very last as news, and one that is new hears none of them so.
         """
         room = self.room
-        if not room.daemon.durable:
-            base = max(0, last_md_seq - 1)
-        elif room.epoch == 1:
-            base = last_md_seq
-        else:
+        if room.daemon.durable and room.epoch > 1:
             base = min(room.md_seq, last_md_seq)
-        return room.daemon.rehears_since(base), base
+            return room.daemon.rehears_since(base), base
+        base = last_md_seq if room.daemon.durable else max(0, last_md_seq - 1)
+        return max(room.daemon.rehears_since(base), base - BARS_BEFORE_MAX), base
 
     def hear_again(self, messages: list[Message], upto_md_seq: int) -> None:
         """Hear history, outputs dropped."""
@@ -392,6 +392,7 @@ class Living:
         said = begin(self.room, now)
         self._say(said, now)
         self.shell.now_ready()
+        log.get().info("daemon.ready", without=sorted(self.absent))
         self.shell.reasons = tuple(f"{name} is not there" for name in sorted(self.absent))
         self._is_woken = True
         self._loop.call_soon(self._turn)

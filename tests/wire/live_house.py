@@ -105,11 +105,13 @@ class Resident:
 class Hand:
     """A port whose results a test gives, each due at once."""
 
-    def __init__(self, owner: str, role: str = "hand", done: list[str] | None = None) -> None:
+    def __init__(
+        self, owner: str, role: str = "hand", done: list[str] | None = None, kept: list[Event] | None = None
+    ) -> None:
         self.owner, self.role = owner, role
         self.given = 0
         self.done = [] if done is None else done
-        self.kept: list[Event] = []
+        self.kept = [] if kept is None else kept
         self._waiting: list[tuple[int, Event]] = []
 
     def give(self, *events: Event) -> None:
