@@ -1,10 +1,18 @@
 """Sessions of the real house, on a wall clock that runs fast: lived again without a difference, also after kills."""
 
 import datetime as dt
+import json
+import os
+import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from lct.bus import heard
 from lct.bus.replay import Relived
@@ -59,6 +67,21 @@ def lived_again(home: Path) -> list[Relived]:
     ]
 
 
+def lct_replay(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LCT_HOME": str(home)}
+    command = [sys.executable, "-m", "lct", "journal", "replay", *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+def change_a_decision(home: Path) -> None:
+    """Let the journal of execution say that it decided the second fact upon something else."""
+    (folder,) = (home / "journal").iterdir()
+    with closing(sqlite3.connect(folder / "execution.db")) as db:
+        db.execute("update journal set heard_ref = 'nobody:0:0' where journal_seq = 2")
+        db.commit()
+
+
+@pytest.mark.timeout(240)
 def test_a_session_is_lived_again_without_a_difference_also_after_kills(home: Path):
     furnish(home)
     with up(home) as house:
@@ -79,3 +102,11 @@ def test_a_session_is_lived_again_without_a_difference_also_after_kills(home: Pa
     assert min(facts[name] for name in ("execution", "portfolio", "trading_engine")) > 0
     assert sum(one.said for one in found if one.daemon == "strategy_engine") > 0
     assert sum(one.hearings for one in found if one.daemon == "monitoring") > 0
+
+    told = lct_replay(home, "execution", "portfolio", "--session", "1", "--json")
+    change_a_decision(home)
+    changed = lct_replay(home, "--session", "1")
+
+    assert [(row["daemon"], row["session"]) for row in json.loads(told.stdout)] == [("execution", 1), ("portfolio", 1)]
+    assert changed.returncode == 1
+    assert "execution differs at fact 2: recorded was heard_ref nobody:0:0; now came heard_ref" in changed.stderr
