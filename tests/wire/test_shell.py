@@ -4,18 +4,15 @@ import json
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
-import msgpack
 import pytest
 
 from lct.bus.presence import read
@@ -25,7 +22,7 @@ from lct.messages.base import GetHealth, Stop
 from lct.messages.portfolio import GetPositions
 from lct.messages.trading_engine import GetTradingStatus, PauseTrading, ResumeTrading
 from lct.run.config import HouseConfig, journal_folder
-from lct.store.sqlite import ReadJournal
+from tests.wire.deciding import orders
 from tests.wire.processes import Processes, configure
 
 HOUSE = 'symbols = ["BTC/USDT", "ETH/USDT"]\ntimeframe = "1h"\n[feeds.synthetic]\ndays = 2\nseed = 7\n'
@@ -192,22 +189,6 @@ def test_a_full_disk_ends_execution_before_anything_is_sent_and_room_lets_it_go_
     assert "cannot write the journal" in (home / "log" / "execution.log").read_text()
     assert sent == intended
     assert len(sent) > 20
-
-
-def orders(folder: Path) -> tuple[set[str], set[str]]:
-    """Return the client order ids that the venue knows, and those that the journal has as sent."""
-    with closing(sqlite3.connect(f"file:{folder / 'paper.db'}?mode=ro", uri=True)) as db:
-        sent = {key for (key,) in db.execute("select client_order_id from orders")}
-    journal = ReadJournal(folder / "execution.db")
-    intended: set[str] = set()
-    for row in journal.rows("execution"):
-        body = msgpack.unpackb(row.body)
-        if row.type == "execution.order_intended" and body["order"]["state"] == "sending":
-            intended.add(body["order"]["client_order_id"])
-        elif row.type == "execution.order_moved" and body["state"] == "sending":
-            intended.add(body["client_order_id"])
-    journal.close()
-    return sent, intended
 
 
 def test_what_changes_the_house_has_its_turn_in_replayed_time_and_outlives_a_kill(home):
