@@ -97,7 +97,7 @@ class Supervisor:
         for url in sorted({str(about.supervisor) for about in told}):
             if url == own.url:
                 continue
-            rpc = Rpc(url)
+            rpc = Rpc(url, own.password)
             try:
                 listed = _processes(rpc)
             except NoAnswer:
