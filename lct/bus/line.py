@@ -34,15 +34,7 @@ class Podium:
 
     def __init__(self, context: Context, folder: Path, hear: Callable[[FromDaemon], None]) -> None:
         """Bind; `hear` is called with every sound frame. The lock of the conductor's place is held by its Post."""
-        socket = context.socket(zmq.ROUTER)
-        for option, value in (
-            (zmq.LINGER, 0),
-            (zmq.MAXMSGSIZE, PAGE_BYTES_MAX),
-            (zmq.SNDHWM, WAITING_MAX),
-            (zmq.RCVHWM, WAITING_MAX),
-            (zmq.ROUTER_MANDATORY, 1),
-        ):
-            socket.set(option, value)
+        socket = sockets.conducting(context, PAGE_BYTES_MAX, WAITING_MAX)
         socket.bind(_endpoint(folder))
         self.malformed = 0
         self.unsent = 0
@@ -90,17 +82,7 @@ class Desk:
         self, context: Context, folder: Path, daemon: str, epoch: int, hear: Callable[[FromConductor], None]
     ) -> None:
         """Connect, now or as soon as there is a conductor; `hear` is called with every frame."""
-        socket = context.socket(zmq.DEALER)
-        for option, value in (
-            (zmq.LINGER, 0),
-            (zmq.MAXMSGSIZE, PAGE_BYTES_MAX),
-            (zmq.SNDHWM, WAITING_MAX),
-            (zmq.RCVHWM, WAITING_MAX),
-            (zmq.RECONNECT_IVL, sockets.RECONNECT_MS),
-            (zmq.RECONNECT_IVL_MAX, sockets.RECONNECT_MS_MAX),
-        ):
-            socket.set(option, value)
-        socket.setsockopt(zmq.ROUTING_ID, _route(daemon, epoch))
+        socket = sockets.conducted(context, PAGE_BYTES_MAX, WAITING_MAX, _route(daemon, epoch))
         socket.connect(_endpoint(folder))
         self._hear = hear
         self._ear = Ear(socket, self._take)

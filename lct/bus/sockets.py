@@ -91,6 +91,23 @@ def hearing(context: Context) -> Socket:
     return socket
 
 
+def conducting(context: Context, bytes_max: int, waiting_max: int) -> Socket:
+    """Return the conductor's end of the line to its daemons."""
+    socket = _made(context, zmq.ROUTER, bytes_max, waiting_max)
+    socket.set(zmq.ROUTER_MANDATORY, 1)
+    socket.set(zmq.ROUTER_HANDOVER, 0)
+    socket.set(zmq.BACKLOG, WAITING_CONNECTIONS_MAX)
+    return socket
+
+
+def conducted(context: Context, bytes_max: int, waiting_max: int, route: bytes) -> Socket:
+    """Return a daemon's end of the line, known to the conductor by its route."""
+    socket = _made(context, zmq.DEALER, bytes_max, waiting_max)
+    socket.set(zmq.ROUTING_ID, route)
+    _connecting(socket)
+    return socket
+
+
 def _made(context: Context, kind: int, bytes_max: int, waiting_max: int) -> Socket:
     socket = context.socket(kind)
     socket.set(zmq.LINGER, 0)
