@@ -39,6 +39,8 @@ class Member:
     """Which words that are for all it takes, by tag: events that it hears, requests that it answers."""
     answers: frozenset[str] = frozenset()
     due_ns: int = NEVER_NS
+    told: int = 0
+    """The last round that it was told and has lived, by its replies; or will have, when it has heard its past."""
     cursor: int = 0
     since: int = 0
 
@@ -92,6 +94,7 @@ class Conductor:
             frozenset(hello.hears + hello.answers),
             frozenset(hello.answers),
             hello.due_ns,
+            max(hello.lived, self.round.number - 1),
             hello.cursor,
             hello.since,
         )
@@ -112,7 +115,7 @@ class Conductor:
         if reply.round != self.round.number or reply.daemon not in self._waiting:
             self.counts["repeated replies dropped"] += 1
             return []
-        member.due_ns, member.cursor, member.since = reply.due_ns, reply.cursor, reply.since
+        member.due_ns, member.told, member.cursor, member.since = reply.due_ns, reply.round, reply.cursor, reply.since
         self._said.setdefault(reply.daemon, reply.said)
         self._waiting.discard(reply.daemon)
         return self.go_on()
@@ -205,7 +208,7 @@ class Conductor:
         return Round(round_.number, round_.now_ns, round_.md_seq, self._words_for(name, round_.words))
 
     def _turn(self, name: str) -> Sending:
-        return self._to(name, Turn(self._only_for(name, self.round)))
+        return self._to(name, Turn(self._only_for(name, self.round), self.members[name].told))
 
     def _to(self, name: str, frame: FromConductor) -> Sending:
         return Sending(name, self.members[name].epoch, frame)
@@ -215,12 +218,13 @@ class Conductor:
         if hello.is_fresh:
             words = self.log.of_bars(hello.rehears, hello.since, hello.lived) if hello.rehears else iter(())
             page: list[tuple[int, Spoken]] = []
+            number = 0
             for word in words:
                 page.append(word)
                 if len(page) == PAGE_ROUNDS:
-                    yield Recall(tuple(page), complete=False)
-                    page = []
-            yield Recall(tuple(page), complete=True)
+                    yield Recall(tuple(page), number, complete=False)
+                    page, number = [], number + 1
+            yield Recall(tuple(page), number, complete=True)
         rounds: list[Round] = []
         for round_ in self.log.between(hello.lived + 1, self.round.number - 1):
             rounds.append(self._only_for(hello.daemon, round_))

@@ -50,9 +50,10 @@ class Here(msgspec.Struct, frozen=True, tag="here"):
 
 
 class Turn(msgspec.Struct, frozen=True, tag="turn"):
-    """The round in progress, with the words for one daemon."""
+    """The round in progress, with the words for one daemon; `after` is the last round told to this life before."""
 
     round: Round
+    after: int
 
 
 class Past(msgspec.Struct, frozen=True, tag="past"):
@@ -62,9 +63,10 @@ class Past(msgspec.Struct, frozen=True, tag="past"):
 
 
 class Recall(msgspec.Struct, frozen=True, tag="recall"):
-    """Words that were heard for good, with their times, to hear again; `complete` on the last page."""
+    """Words that were heard for good, with their times, to hear again; pages from 0, `complete` on the last."""
 
     words: tuple[tuple[int, Spoken], ...]
+    page: int
     complete: bool
 
 

@@ -14,7 +14,7 @@ from lct.store.rounds import Round, Spoken
 
 
 class ConductorLost(LctError):
-    """The conductor ended while it told a fresh life its past; another life begins anew."""
+    """Something that a life must hear did not come, for the conductor or the line ended; another one begins anew."""
 
 
 class Turns:
@@ -32,6 +32,7 @@ class Turns:
         if room.round:
             room.begin()  # timers and commands; whatever it may say was heard in the life before
         self._recalled = self._is_recalling = False
+        self._pages = 0
 
     @property
     def is_ready(self) -> bool:
@@ -66,6 +67,9 @@ class Turns:
         if isinstance(frame, Introduce):
             return self.hello()
         if isinstance(frame, Recall):
+            if frame.page != self._pages:
+                raise ConductorLost(f"{self.room.name} was not told all that it must hear again")
+            self._pages += 1
             for now_ns, word in frame.words:
                 self.room.hear_again(recorded(self._codec, word.body), now_ns)
             self._recalled |= frame.complete
@@ -74,9 +78,15 @@ class Turns:
         if isinstance(frame, Past):
             for round_ in frame.rounds:
                 if round_.number > self.room.round:
+                    self._expect(round_.number - 1, round_.number)
                     self.room.turn_again(list(self._heard(round_)), round_.now_ns, round_.number)
             return None
+        self._expect(frame.after, frame.round.number)
         return self._turn(frame.round)
+
+    def _expect(self, lived: int, number: int) -> None:
+        if lived > self.room.round or not self._recalled:
+            raise ConductorLost(f"{self.room.name} was not told all that came before round {number}")
 
     def _turn(self, round_: Round) -> Reply | None:
         if round_.number < self.room.round:
