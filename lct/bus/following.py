@@ -172,9 +172,12 @@ class Following:
 
     async def _pulled(self, key: str, request: Request[Told]) -> tuple[int, Told] | None:
         try:
-            return await self._answer(key, request)
+            answer = await self._answer(key, request)
         except Refusal:
             return None  # it may be able to later
+        if answer is not None and answer[0] < self._hearer.ears.speakers[key].epoch:
+            return None  # a life that is over, or whose journal was lost
+        return answer
 
     async def _answer(self, key: str, request: Request[Told]) -> tuple[int, Told] | None:
         """Return the life that answered and what it told; None where nobody did. Raises Refusal."""

@@ -71,7 +71,7 @@ class Session:
     def __init__(
         self,
         name: str,
-        folder: Path,
+        folder: Path | None,
         journal: Journal,
         ports: Sequence[TimedPort],
         now_ns: NowNs,
@@ -80,30 +80,37 @@ class Session:
     ) -> None:
         """Begin the next life of the daemon of a journal; its logs lie in `folder`, beside the journal.
 
-        `made_of` tells its settings apart, `speakers` are the daemons of the house: who lives it again needs both.
+        Without a folder nothing is kept. `made_of` tells its settings apart, `speakers` are the daemons of the house:
+        who lives it again needs both.
         """
         cursor = journal.cursor()
         self.name = name
         self.epoch = cursor.epoch + 1
         self.began_ns = truncated(now_ns())
-        heard, said = folders(folder, name)
-        began = msgspec.msgpack.encode(cursor)
-        head = Head(name, self.epoch, cursor.round, self.began_ns, began, made_of, tuple(speakers))
-        self.heard = HeardLog(heard, head, now_ns)
-        self.said = SaidLog(said, name, self.epoch, now_ns)
+        self.heard: HeardLog | None = None
+        self.said: SaidLog | None = None
+        if folder is not None:
+            heard, said = folders(folder, name)
+            began = msgspec.msgpack.encode(cursor)
+            head = Head(name, self.epoch, cursor.round, self.began_ns, began, made_of, tuple(speakers))
+            self.heard = HeardLog(heard, head, now_ns)
+            self.said = SaidLog(said, name, self.epoch, now_ns)
         self.journal = Witnessed(journal, self._before_commit)
         self.ports = [Overheard(port, self._port_gave) for port in ports]
         self._turn: tuple[int, Sequence[Word]] | None = None
         self._results: list[tuple[str, tuple[bytes, ...]]] = []
         self._is_recovered = False
+        self._directs = 0
 
     def begins(self, now_ns: int) -> None:
         """Keep that the life begins to speak."""
-        self.heard.begun(now_ns)
+        if self.heard is not None:
+            self.heard.begun(now_ns)
 
     def hears_again(self, now_ns: int, bodies: Sequence[bytes]) -> None:
         """Keep what is heard again, outputs dropped."""
-        self.heard.again(now_ns, bodies)
+        if self.heard is not None:
+            self.heard.again(now_ns, bodies)
 
     def turn(self, now_ns: int, words: Sequence[Word]) -> None:
         """Keep what the turn hears that comes now; its port results come to it while it is lived."""
@@ -111,55 +118,63 @@ class Session:
 
     def turned(self) -> None:
         """Keep that the turn is over."""
-        if self._turn is not None:
+        if self._turn is not None and self.heard is not None:
             now_ns, words = self._turn
             self.heard.batch(now_ns, words, tuple(self._results))
-            self._turn = None
-            self._results.clear()
+        self._turn = None
+        self._results.clear()
 
     def attend(self, telling: Telling) -> None:
         """Keep what is told from now on."""
-        if telling.keep != self.keep:
+        if self.said is not None and telling.keep != self.keep:
             self.said.seqs.update(telling.seqs)
             telling.keep = self.keep
 
     def keep(self, tag: str, body: bytes) -> None:
         """Keep an event that is about to be told."""
-        self.said.say(tag, body)
-        self.said.write()
+        if self.said is not None:
+            self.said.say(tag, body)
+            self.said.write()
 
     def keep_direct(self, word: Direct) -> int:
         """Keep a request or reply that is about to be sent; return its number."""
-        number = self.said.say_to(word)
-        self.said.write()
-        return number
+        self._directs += 1
+        if self.said is not None:
+            self.said.say_to(word)
+            self.said.write()
+        return self._directs
 
     def flush(self) -> None:
         """Write what was heard since the last time, without waiting for the disk."""
-        self.heard.write()
+        if self.heard is not None:
+            self.heard.write()
 
     def lose(self) -> None:
         """Forget what is not written yet, as a kill does."""
         self._turn = None
-        self.heard.lose()
+        if self.heard is not None:
+            self.heard.lose()
 
     def close(self) -> None:
         """Write what is left, where the disk takes it, and close the files."""
         self.turned()
         for log in (self.heard, self.said):
             with suppress(JournalError):  # a full disk is why this life ends
-                log.close()
+                if log is not None:
+                    log.close()
 
     def _port_gave(self, role: str, results: list[Event]) -> None:
-        if results:
+        if results and self.heard is not None:
             self._results.append((role, tuple(map(encode, results))))
 
     def _before_commit(self) -> None:
+        self.turned()
+        if self.heard is None:
+            return
         if not self._is_recovered:
             self._is_recovered = True
             began = [(port.role, port.given, tuple(map(encode, port.again))) for port in self.ports]
             self.heard.ports(Ports(tuple(began)))
-        self.turned()
         self.heard.write(sync=True)
 
 

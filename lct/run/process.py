@@ -241,7 +241,9 @@ async def _on_the_wall_clock(name: str, settled: Settled, site: Site, stack: Exi
     _close_at_the_end(ports, stack)
     assert site.folder is not None, "a journal lies in a folder"
     clock = WallClock() if lives_on_wall_clock(name) else wall_clock()
-    session = Session(name, site.folder, journal, ports, clock.now_ns, settled.hash, site.expected)
+    # who watches a replayed house hears words that are not on record: its life cannot be lived again
+    kept = None if site.recorded else site.folder
+    session = Session(name, kept, journal, ports, clock.now_ns, settled.hash, site.expected)
     room = Room(daemon, session.ports, session.journal)
     room.commits_results = True
     serves = name == GATEWAY

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lct.bus import heard
@@ -67,6 +68,14 @@ def lived_again(home: Path) -> list[Relived]:
     ]
 
 
+def facts(home: Path, name: str, *tags: str) -> list[Any]:
+    """Return the bodies of a daemon's facts of these types, in order."""
+    (folder,) = (home / "journal").iterdir()
+    with closing(sqlite3.connect(folder / f"{name}.db")) as db:
+        rows = db.execute("select type, body from journal order by position").fetchall()
+    return [msgspec.msgpack.decode(body) for kind, body in rows if kind in tags]
+
+
 def lct_replay(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "LCT_HOME": str(home)}
     command = [sys.executable, "-m", "lct", "journal", "replay", *words]
@@ -97,11 +106,17 @@ def test_a_session_is_lived_again_without_a_difference_also_after_kills(home: Pa
 
     found = lived_again(home)
 
-    facts = {name: sum(one.facts for one in found if one.daemon == name) for name in DAEMONS}
+    lived = {name: sum(one.facts for one in found if one.daemon == name) for name in DAEMONS}
     assert [one.session for one in found if one.daemon == "execution"] == [1, 2]
-    assert min(facts[name] for name in ("execution", "portfolio", "trading_engine")) > 0
+    assert min(lived[name] for name in ("execution", "portfolio", "trading_engine")) > 0
     assert sum(one.said for one in found if one.daemon == "strategy_engine") > 0
     assert sum(one.hearings for one in found if one.daemon == "monitoring") > 0
+
+    fills = facts(home, "execution", "execution.filled")
+    booked = [fact["fill"] for fact in facts(home, "portfolio", "portfolio.fill_booked")]
+    kept = [fact["fill"] for fact in facts(home, "trading_engine", "trading_engine.fill_heard")]
+    assert booked == fills[: len(booked)]
+    assert kept == fills[: len(kept)]
 
     told = lct_replay(home, "execution", "portfolio", "--session", "1", "--json")
     change_a_decision(home)
