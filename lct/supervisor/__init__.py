@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lct.bus import presence
+from lct.bus.lock import locked
 from lct.clock import NS_PER_SECOND
 from lct.errors import LctError, NoAnswer, NotFound, Refused, nearest
 from lct.supervisor import conf
@@ -270,7 +271,21 @@ class Supervisor:
             end(late, signal.SIGKILL)
             killed |= late
             wait_until(lambda: self._reaped() and not _left(killed), KILLED_SECONDS)
+        self._clear_sockets()
         return sorted({name if name and "/" not in name else "supervisord" for name in killed.values()})
+
+    def _clear_sockets(self) -> None:
+        """Leave no folder for sockets outside of the home; one inside is the home's own."""
+        if not self.home.is_dir():
+            return
+        folder = presence.socket_folder(self.home)
+        if folder != self._run:
+            with suppress(OSError, Refused):  # somebody is there after all
+                for path in folder.glob("*.lock"):
+                    held = locked(path, path.stem)
+                    path.unlink()
+                    os.close(held)
+                folder.rmdir()
 
     def _reaped(self) -> bool:
         """Take note of the end of our own child, which is there as a zombie until then."""

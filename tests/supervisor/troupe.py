@@ -50,6 +50,7 @@ def supervised(home: Path, path: Path) -> Iterator[Supervisor]:
             os.kill(pid, signal.SIGKILL)
         assert left == []
         assert not supervisor.is_running
+        supervisor.stop()  # looking made a folder for sockets again, where the path of the home is long
 
 
 def soon(holds: Callable[[], Any], seconds: float = 20.0) -> Any:
