@@ -184,6 +184,8 @@ class TradingEngine(Daemon):
     def decide(self, scored: Scored, now_ns: int) -> Saying:
         """Act on the scores that lie outside of what a holding may ignore."""
         self._scored[scored.strategy] = scored
+        if scored.md_seq < self.md_seq:
+            return None  # it came late, and what it says is of bars that others have followed
         calling = self._calling(scored)
         return self._act(calling, now_ns, self.trading.state) if calling else None
 

@@ -62,6 +62,16 @@ def test_the_size_is_what_the_stop_may_cost():
     assert proposed.amount == 10  # 10,000 x 0.3 % / 3
 
 
+def test_a_score_of_bars_that_others_have_followed_is_not_acted_upon():
+    desk = Desk()
+    desk.close(0.0)
+    desk.close(0.0)
+    late = Scored("s", 1, MINUTE, ("A/USDT",), [1.0])
+
+    assert desk.hear(desk.engine.decide(late, desk.now_ns)) == []
+    assert asked(desk.score(1.0))
+
+
 def test_at_most_one_intent_of_a_book_and_symbol_is_unresolved():
     desk = Desk()
     desk.close(1.0)
