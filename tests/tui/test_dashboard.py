@@ -143,6 +143,24 @@ def test_a_daemon_that_dies_leaves_figures_that_are_called_old_until_it_is_back(
     play(act)
 
 
+def test_reasons_take_room_only_while_there_are_some() -> None:
+    async def act(stage: Stage, pilot: Pilot[None]) -> None:
+        assert "port" in stage.text()
+        stage.house.kill("portfolio")
+        stage.clock.move(12)
+        stage.look()
+        await pilot.pause()
+        assert "reasons" in stage.text()
+
+        stage.house.start("portfolio")
+        stage.look()
+        await pilot.pause()
+        assert "reasons" not in stage.text()
+        assert "8003" in stage.text() or "8004" in stage.text()
+
+    play(act)
+
+
 def test_old_figures_are_faded() -> None:
     async def act(stage: Stage, pilot: Pilot[None]) -> None:
         panel = stage.app.query_one("#positions", Panel)

@@ -157,13 +157,17 @@ class Table(ScrollView, can_focus=True):
         self._widest = widest
         room = self.scrollable_content_region.width
         named = [
-            0 if not wide and column.spare else max(wide, cell_len(column.name))
-            for wide, column in zip(widest, self._columns, strict=True)
+            0 if column.spare and not self._stands_in(at) else max(wide, cell_len(column.name))
+            for at, (wide, column) in enumerate(zip(widest, self._columns, strict=True))
         ]
         self._shown = fitted(self._columns, named, room)
         spare = room - sum(wide for _, wide in self._shown)
         self._gap = min(GAP_MAX, max(GAP, spare // max(1, len(self._shown))))
         self.virtual_size = Size(room, len(self._rows) + 1)
+
+    def _stands_in(self, at: int) -> bool:
+        """Whether anything stands in a column now."""
+        return any(row[at].text for row in self._rows)
 
     def _redraw_where_it_differs(self, before: Sequence[Row]) -> None:
         """Draw those lines in sight again that show another row than before."""
