@@ -20,7 +20,7 @@ from lct.bus.order import Arrival
 from lct.bus.room import Room, all_kinds
 from lct.bus.said import DIRECT, Direct
 from lct.bus.seat import NEVER_NS, Heard
-from lct.bus.session import Session, begin, hear_again, live_turn, truncated
+from lct.bus.session import Session, begin, hear_again, in_order, live_turn, truncated
 from lct.bus.shell import Shell
 from lct.bus.wall import WallClock
 from lct.bus.wire import HISTORY_BYTES_MAX
@@ -265,7 +265,7 @@ class Living:
         if not self._inbox and room.due_ns() > now:
             self._set_alarm(now)
             return
-        batch, self._inbox = self._inbox, []
+        batch, self._inbox = in_order(self._inbox), []
         began_ns = monotonic_ns()
         room.heard = {**room.heard, **self.ears.heard}
         room.pending = self.asks.pending()

@@ -17,6 +17,7 @@ from lct.bus.seat import Heard
 from lct.bus.streams import Telling
 from lct.errors import JournalError
 from lct.messages.base import Command, Event, Message, RequestRefused, encode
+from lct.messages.market_data import BarsClosed
 from lct.ports.base import TimedPort
 from lct.store.journal import Cursor, Fact, Journal, Row
 
@@ -218,6 +219,24 @@ def folders(folder: Path, name: str) -> tuple[Path, Path]:
 def truncated(time_ns: int) -> int:
     """Return a time in whole microseconds, as the heard log keeps it; in ns."""
     return time_ns - time_ns % NS_PER_US
+
+
+def in_order(batch: list[tuple[Heard, Word]]) -> list[tuple[Heard, Word]]:
+    """Return a batch numbered, with what is said of bars behind those bars: two sockets know no order."""
+    coming = {word.message.md_seq for word, _ in batch if type(word.message) is BarsClosed}
+    found: list[tuple[Heard, Word]] = []
+    early: list[tuple[Heard, Word]] = []
+    for entry in batch:
+        message = entry[0].message
+        md_seq = getattr(message, "md_seq", None)
+        if type(message) is BarsClosed:
+            coming.discard(message.md_seq)
+            found += [entry, *(other for other in early if other[0].message.md_seq == md_seq)]  # type: ignore[attr-defined]
+        else:
+            (early if md_seq in coming else found).append(entry)
+    for n, (word, _) in enumerate(found):
+        word.n = n
+    return found
 
 
 def begin(room: Room, now: int) -> list[Heard]:

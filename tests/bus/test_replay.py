@@ -14,11 +14,14 @@ import pytest
 from lct.bus import heard
 from lct.bus.replay import Bodies, Differs, Relived, Reliving
 from lct.bus.said import SaidLog, SaidReader
+from lct.bus.seat import Heard
 from lct.bus.segments import places
-from lct.bus.session import folders
+from lct.bus.session import folders, in_order
 from lct.daemon import Said, on
 from lct.errors import JournalError
 from lct.messages.base import encode, tag_of
+from lct.messages.market_data import BarsClosed
+from lct.messages.strategy_engine import Scored
 from tests.wire.live_house import journals
 from tests.wire.postbox import Box, request, until
 from tests.wire.talkers import (
@@ -189,6 +192,32 @@ def test_a_word_that_is_gone_ends_the_replay_by_name(session: Path):
 
     with pytest.raises(JournalError, match=r"ear heard metronome.ticked 1 of metronome \(session 1\), which is not on"):
         relived(session, "ear")
+
+
+def test_what_is_said_of_bars_is_heard_behind_them_though_it_came_first():
+    def word(message: Any) -> tuple[Heard, heard.Word]:
+        return Heard("somebody", 0, message, None, None), heard.Whole("somebody", None, None, b"")
+
+    def bars(md_seq: int) -> BarsClosed:
+        return BarsClosed(md_seq, 0, 0, "1m", (), [], [], [], [], [])
+
+    def scored(md_seq: int) -> Scored:
+        return Scored("simple", md_seq, 0, (), [])
+
+    came = [scored(6), Ticked(1), scored(5), bars(5), scored(7), bars(6), Ticked(2)]
+
+    ordered = in_order([word(message) for message in came])
+
+    assert [one.message for one, _ in ordered] == [
+        Ticked(1),
+        bars(5),
+        scored(5),
+        scored(7),
+        bars(6),
+        scored(6),
+        Ticked(2),
+    ]
+    assert [one.n for one, _ in ordered] == list(range(7))
 
 
 def forget(home: Path, name: str, first: int) -> None:
