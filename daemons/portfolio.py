@@ -15,8 +15,8 @@ from lct.domain.ledger import DEPOSITS, Ledger, deposit
 from lct.domain.marks import LOOK_BACK, Marks, equity
 from lct.domain.money import ZERO
 from lct.domain.orders import Side
-from lct.domain.performance import Trade
 from lct.domain.positions import Position
+from lct.domain.trades import Trade
 from lct.messages.base import Event
 from lct.messages.execution import Deposited, Filled
 from lct.messages.market_data import BarsClosed

@@ -246,7 +246,7 @@ def orders_and_balances(made: Show) -> tuple[int, dict[str, Any]]:
     from lct.run.members import Site, feed, open_exchange
 
     folder = journal_folder(made.home, made.settings.house)
-    site = Site(made.settings.house, feed(made.settings.house), folder, "", lambda *_: None, lambda _: [])
+    site = Site(made.settings.house, lambda: feed(made.settings.house), folder, "", lambda *_: None, lambda _: [])
     venue = open_exchange(site)
     try:
         return count_by_type(folder / "execution.db").get("execution.order_intended", 0), venue.balances()

@@ -7,32 +7,17 @@ as `times_ns` (int64, ascending, UTC) and `equity` (float64, in quote, marked at
 from collections.abc import Sequence
 from decimal import Decimal
 from math import isfinite, sqrt
-from typing import Literal
 
 import msgspec
 import numpy as np
 
 from lct.domain.bars import DAY_NS, Floats, Times
 from lct.domain.money import ZERO, Money
+from lct.domain.trades import Trade
 
 DAYS_PER_YEAR = 365
 FLAT = 1e-12
 """A deviation of daily returns up to this is rounding, and counts as none."""
-
-
-class Trade(msgspec.Struct, frozen=True):
-    """One closed trade of one book; money in quote, `amount` in base, `profit` after `fees`."""
-
-    book: str
-    symbol: str
-    side: Literal["long", "short"]
-    amount: Money
-    entry_price: Money
-    exit_price: Money
-    entry_ns: int
-    exit_ns: int
-    profit: Money
-    fees: Money
 
 
 class Performance(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,7 @@
 import msgspec
 
 from lct.domain.money import Money
-from lct.domain.performance import Trade
+from lct.domain.trades import Trade
 from lct.messages.base import Event, Request
 from lct.messages.execution import Deposited, Filled
 

@@ -10,8 +10,9 @@ import numpy as np
 from lct import __version__
 from lct.domain.bars import DAY_NS
 from lct.domain.money import ZERO
-from lct.domain.performance import Performance, Trade, measure
+from lct.domain.performance import Performance, measure
 from lct.domain.tape import Tape
+from lct.domain.trades import Trade
 from lct.errors import DataError
 from lct.messages.portfolio import GetProfit, GetTrades, Profit
 from lct.ports.feed import Feed

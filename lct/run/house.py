@@ -106,7 +106,7 @@ def assemble(parts: Parts) -> House:
     checked_venue(settings.house, parts.feed)
     site = Site(
         settings.house,
-        parts.feed,
+        lambda: parts.feed,
         parts.folder,
         parts.install_id,
         config=lambda name, _kind: getattr(settings, name),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
@@ -15,13 +15,15 @@ from lct.config import convert
 from lct.daemon import Daemon
 from lct.domain.instruments import Instrument
 from lct.domain.money import ONE, money_hook
-from lct.domain.tape import Tape
 from lct.errors import ConfigError, LctError, NotFound, Refused, nearest
 from lct.ports.base import TimedPort
-from lct.ports.exchange import Exchange
-from lct.ports.feed import Feed
-from lct.ports.strategy import Strategy
 from lct.run.config import HouseConfig
+
+if TYPE_CHECKING:  # numpy comes with them, and not every daemon needs it
+    from lct.domain.tape import Tape
+    from lct.ports.exchange import Exchange
+    from lct.ports.feed import Feed
+    from lct.ports.strategy import Strategy
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 
@@ -31,13 +33,14 @@ class Site:
     """What the members of a house share, each read when a member first needs it."""
 
     house: HouseConfig
-    feed: Feed
+    make_feed: "Callable[[], Feed]"
+    """Loads the feed, for the members that need it."""
     folder: Path | None
     """Where the venue may keep its own account; None keeps nothing."""
     install_id: str
     config: Callable[[str, type[Any]], Any]
     """Reads the settings of one daemon, by its name and the struct they are."""
-    strategies: Callable[[Any], list[Strategy]]
+    strategies: "Callable[[Any], list[Strategy]]"
     """Loads the strategies that a strategy_engine.Config names."""
     recorded: bool = True
     """Whether bars to come may be read ahead of their time, for speed: in replayed time."""
@@ -45,7 +48,12 @@ class Site:
     """Which daemons the house has."""
 
     @cached_property
-    def tape(self) -> Tape:
+    def feed(self) -> "Feed":
+        """The feed of the house."""
+        return self.make_feed()
+
+    @cached_property
+    def tape(self) -> "Tape":
         """The bars of the house."""
         return self.feed.tape()
 
@@ -101,7 +109,7 @@ def cost_rate(site: Site) -> Any:
     return site.house.costs.fee_rate + site.house.costs.worsening
 
 
-def open_exchange(site: Site) -> Exchange:
+def open_exchange(site: Site) -> "Exchange":
     """Open the venue's account as it was left, or with the deposits of a first start."""
     venue: type[Exchange] = catalog.load("exchanges", site.house.exchange)
     deposits = {site.instruments[0].quote: site.house.cash}
@@ -197,7 +205,7 @@ def plugin(group: str, name: str, values: dict[str, Any], where: str, **extra: A
     return kind(config, **extra)
 
 
-def strategies(names: Sequence[str], parameters: dict[str, dict[str, Any]]) -> list[Strategy]:
+def strategies(names: Sequence[str], parameters: dict[str, dict[str, Any]]) -> "list[Strategy]":
     """Load strategies by name with their parameters; raises NotFound or ConfigError."""
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -209,7 +217,7 @@ def strategies(names: Sequence[str], parameters: dict[str, dict[str, Any]]) -> l
     return [plugin("strategies", name, parameters.get(name, {}), f"strategy_engine.toml, {name}") for name in names]
 
 
-def feed(settings: HouseConfig) -> Feed:
+def feed(settings: HouseConfig) -> "Feed":
     """Load the feed that the house is configured for."""
     values = dict(settings.feeds.get(settings.feed, {}))
     values.setdefault("timeframe", settings.timeframe)
@@ -224,7 +232,7 @@ def token_source(name: str, tables: dict[str, dict[str, Any]], from_ns: int, to_
     return plugin("token_sources", name, tables.get(name, {}), where, from_ns=from_ns, to_ns=to_ns)
 
 
-def checked_venue(house: HouseConfig, made: Feed) -> type[Exchange]:
+def checked_venue(house: HouseConfig, made: "Feed") -> "type[Exchange]":
     """Return the venue's class, or refuse what cannot be put together, before anything is written."""
     if house.mode == "live":
         raise Refused("house.toml says mode = live, but this version trades paper money only; set mode = paper")

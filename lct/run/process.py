@@ -3,7 +3,9 @@
 import asyncio
 import hashlib
 import os
+import resource
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,6 +27,9 @@ from lct.ports.base import TimedPort
 from lct.run.config import HouseConfig, install_id, journal_folder, keep_or_compare, read_kept
 from lct.run.members import Site, build, checked_venue, feed, strategies
 from lct.store.sqlite import SqliteJournal
+
+if TYPE_CHECKING:
+    from lct.ports.feed import Feed
 
 CONDUCTOR = "conductor"
 TIME, REPLAYED = "LCT_TIME", "replayed"
@@ -117,14 +122,9 @@ def site_of(settled: Settled, *, is_replayed: bool) -> Site:
         house = read_kept(folder / "house.json")
     elif not is_replayed:
         house = beginning_today(house)
-    made = feed(house)
-    checked_venue(house, made)
-    if not is_replayed and not made.has_future:
-        raise Refused(f"the feed {made.name} plays what was recorded: `lct up --replay`, or another feed in house.toml")
-    keep_or_compare(folder / "house.json", house)
     return Site(
         house,
-        made,
+        partial(_first_feed, folder / "house.json", house, is_replayed=is_replayed),
         folder,
         install_id(settled.home),
         config=settled.read,
@@ -132,6 +132,16 @@ def site_of(settled: Settled, *, is_replayed: bool) -> Site:
         recorded=is_replayed,
         expected=daemon_names(),
     )
+
+
+def _first_feed(path: Path, house: HouseConfig, *, is_replayed: bool) -> "Feed":
+    """Load the feed of a house that can be lived, and keep what it is from its first start on."""
+    made = feed(house)
+    checked_venue(house, made)
+    if not is_replayed and not made.has_future:
+        raise Refused(f"the feed {made.name} plays what was recorded: `lct up --replay`, or another feed in house.toml")
+    keep_or_compare(path, house)
+    return made
 
 
 def house_of(settled: Settled) -> HouseConfig:
@@ -159,6 +169,7 @@ def logging_to(root: Path, name: str) -> Any:
 def main(name: str) -> int:
     """Run one process of the house whose home is $LCT_HOME; return its exit code."""
     os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold what the process knows
     points.arm(name)
     use_money_context()
     root = home()

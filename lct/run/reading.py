@@ -111,8 +111,7 @@ def _of_journal(folder: Path, settings: Settings, request: Request[ReplyT]) -> R
 def _built(owner: str, folder: Path, settings: Settings) -> Daemon:
     """Return a daemon that has heard nothing; it has no venue, no strategies and no bars, for it decides nothing."""
     kept = read_kept(folder / "house.json")
-    made = feed(kept)
     config = lambda name, _kind: getattr(settings, name)  # noqa: E731
-    site = Site(kept, made, None, "", config, strategies=lambda _config: [], recorded=False)
+    site = Site(kept, lambda: feed(kept), None, "", config, strategies=lambda _config: [], recorded=False)
     site.tape = Tape(kept.timeframe, {})
     return build(owner, site)[0]

@@ -64,7 +64,7 @@ def _site(root: Path, account: str | None) -> tuple[Site, Path]:
     house = read_kept(folder / "house.json")
     site = Site(
         house,
-        feed(house),
+        lambda: feed(house),
         None,
         install_id(root),
         config=settled.read,

@@ -73,7 +73,7 @@ def _site(home: Path, folder: Path, settings: Settings) -> Site:
     engine = settings.strategy_engine
     return Site(
         settings.house,
-        feed(settings.house),
+        lambda: feed(settings.house),
         folder,
         install_id(home),
         config=lambda name, _kind: getattr(settings, name),

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lct.domain.performance import DAY_NS, Trade, daily_returns, longest_drawdown_ns, measure
+from lct.domain.performance import DAY_NS, daily_returns, longest_drawdown_ns, measure
+from lct.domain.trades import Trade
 
 D = Decimal
 

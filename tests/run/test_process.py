@@ -105,11 +105,14 @@ def test_a_recording_cannot_be_lived_on_the_wall_clock(settled, tmp_path):
     wrong = configured(settled, "house", f'feed = "replay"\n[feeds.replay]\npath = "{recorded}"\n')
 
     with pytest.raises(LctError):
-        site_of(wrong, is_replayed=False)
+        _ = site_of(wrong, is_replayed=False).feed
+    assert not (journal_folder(wrong.home, HouseConfig()) / "house.json").exists()
 
 
 def test_a_made_up_market_begins_with_a_day_of_history_on_the_wall_clock_and_stays(settled):
-    first = site_of(settled, is_replayed=False).house.feeds["synthetic"]
+    site = site_of(settled, is_replayed=False)
+    assert site.feed.has_future
+    first = site.house.feeds["synthetic"]
     again = site_of(Settled(settled.home), is_replayed=False).house.feeds["synthetic"]
 
     assert set(first) == {"start", "days"}
@@ -117,7 +120,7 @@ def test_a_made_up_market_begins_with_a_day_of_history_on_the_wall_clock_and_sta
 
 
 def test_a_house_that_was_started_is_gone_on_with(settled):
-    site_of(settled, is_replayed=True)
+    assert site_of(settled, is_replayed=True).feed.name == "synthetic"
     other = configured(settled, "house", "[feeds.synthetic]\nseed = 99\n")
 
     assert site_of(other, is_replayed=True).house.feeds == {}

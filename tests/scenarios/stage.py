@@ -196,7 +196,7 @@ def site_of(parts: Any) -> Site:
     """The same parts that a house in one process is put together from."""
     return Site(
         parts.settings.house,
-        parts.feed,
+        lambda: parts.feed,
         parts.folder,
         parts.install_id,
         config=lambda name, _kind: getattr(parts.settings, name),
