@@ -14,9 +14,13 @@ from lct.messages.market_data import GetSymbols, Symbols
 from lct.messages.portfolio import GetPositions, GetProfit, Positions, Profit
 from lct.messages.strategy_engine import SIGNALS_MAX, GetSignals, Signals
 from lct.messages.trading_engine import GetTradingStatus, TradingStatus
+from lct.supervisor import Process
+from lct.supervisor.overview import judged
 
 LINES_MAX = 1_000
 """Log lines that are kept; older ones are in the files."""
+
+GONE = "process gone"
 
 ReplyT = TypeVar("ReplyT", bound=Event)
 
@@ -34,17 +38,23 @@ class LogLine:
 
 @dataclass(frozen=True)
 class Member:
-    """A daemon that there should be, or is: its last word of itself, and the words of why its process is not there."""
+    """A daemon that there should be, or is: its last word of itself, and what its supervisor knows of its process.
+
+    `lives` says whether the process that gave that word was there at the last look.
+    """
 
     name: str
-    presence: Presence | None = None
-    gone: str | None = None
+    told: Presence | None = None
+    lives: bool = False
+    process: Process | None = None
 
     def health(self, now_ns: int) -> DaemonHealth:
         """Return how it is at `now_ns` (wall clock)."""
-        told = self.presence
+        if self.process is not None and not self.lives:
+            return judged(self.name, self.process, self.told, now_ns)
+        told = self.told
         beat = None if told is None else Beat(told.beat_ns, told.pid, told.ready, tuple(told.reasons))
-        return health(self.name, beat, now_ns, gone=self.gone)
+        return health(self.name, beat, now_ns, gone=None if self.lives or told is None else GONE)
 
 
 class House(Protocol):

@@ -1,21 +1,23 @@
 """The house of a home: its daemons over the bus, its presence files and its logs."""
 
-import os
-import pkgutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import daemons
 from lct.bus.presence import Presence
 from lct.client import Client
+from lct.clock import NS_PER_SECOND, now_ns
 from lct.errors import NoAnswer
 from lct.messages.base import Event, Request, tag_of
+from lct.run.process import daemon_names
+from lct.supervisor import Supervisor
+from lct.supervisor.processes import runs
 from lct.tui.house import LogLine, Member
 from lct.tui.tail import Tail
 
 PATIENCE_MS = 1_000
 """How long a daemon may take to answer; the questions after it wait."""
+FRESH_NS = 3 * NS_PER_SECOND // 2
 
 ReplyT = TypeVar("ReplyT", bound=Event)
 
@@ -27,23 +29,34 @@ class LiveHouse:
         """Take the home; nothing is opened yet, and nothing need be there."""
         self._client = Client(home, name="tui", patience_ms=PATIENCE_MS)
         self._tail = Tail(home / "log")
+        self._supervisor = Supervisor(home)
         self._members: dict[str, Member] = {}
+        self._seen: set[str] = set()
+        """Who was alive at any look: one that dies is missed."""
 
     def members(self) -> tuple[Member, ...]:
-        """Return who should be in the house, and who is, as the run directory and the processes tell."""
-        told: dict[str, Presence | None] = {module.name: None for module in pkgutil.iter_modules(daemons.__path__)}
-        told |= self._client.who()
-        self._members = {name: Member(name, told[name], _gone(told[name])) for name in sorted(told)}
+        """Return who should be in the house, and who is.
+
+        That is whom its supervisor runs and who was seen alive; without a supervisor, every daemon that there is.
+        """
+        now = now_ns()
+        told = self._client.who()
+        processes = {process.name: process for process in self._supervisor.processes()}
+        lives = {name for name, about in told.items() if about is not None and _lives(about, now)}
+        self._seen |= lives
+        names = {*processes, *self._seen} if processes else {*daemon_names(), *told}
+        self._members = {
+            name: Member(name, told.get(name), name in lives, processes.get(name)) for name in sorted(names)
+        }
         return tuple(self._members.values())
 
     def ask(self, request: Request[ReplyT]) -> ReplyT:
         """Ask the owner of a request; raises NoAnswer or Refused."""
         owner = tag_of(type(request)).partition(".")[0]
         member = self._members.get(owner)
-        if member is None or member.presence is None:
-            raise NoAnswer(f"{owner} is not there")
-        if member.gone is not None:
-            raise NoAnswer(f"{owner} is down: {member.gone}")
+        if member is None or not member.lives:
+            words = ", ".join(member.health(now_ns()).reasons) if member is not None else "not started"
+            raise NoAnswer(f"{owner} is not there: {words}")
         return self._client.ask(request)
 
     def fresh_lines(self) -> Sequence[LogLine]:
@@ -56,14 +69,6 @@ class LiveHouse:
         self._tail.close()
 
 
-def _gone(told: Presence | None) -> str | None:
-    """Return the words of why a daemon's process is not there; None where it is, or nobody can tell."""
-    if told is None:
-        return None
-    try:
-        os.kill(told.pid, 0)
-    except ProcessLookupError:
-        return "process gone"
-    except (PermissionError, OverflowError):
-        return None
-    return None
+def _lives(told: Presence, now: int) -> bool:
+    """Whether the process that told this is there: a fresh word is proof enough, and spares a look at the process."""
+    return 0 <= now - told.beat_ns < FRESH_NS or runs(told.pid, told.daemon)

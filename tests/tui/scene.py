@@ -124,7 +124,8 @@ LINES = tuple(
 def member(name: str, at: int = 0, beat_ns: int = NOW) -> Member:
     """A daemon that has lived for an hour."""
     port = 8000 + at
-    return Member(name, Presence(name, 4_200 + at, 7, True, NOW - 3_725 * SECOND, beat_ns, http_port=port))
+    told = Presence(name, 4_200 + at, 7, True, NOW - 3_725 * SECOND, beat_ns, http_port=port)
+    return Member(name, told, lives=True)
 
 
 class SmallHouse:

@@ -345,10 +345,7 @@ def _hostile(stage: Stage) -> None:
     )
     replies[GetTradingStatus] = msgspec.structs.replace(replies[GetTradingStatus], withheld=dict.fromkeys(HOSTILE, 1))
     stage.house.lines = [LogLine(NOW, words, words, words, words) for words in HOSTILE]
-    members = [
-        Member(words, Presence("x", 1, 1, True, NOW, NOW - 60 * SECOND, reasons=[words]), gone=words)
-        for words in HOSTILE
-    ]
+    members = [Member(words, Presence("x", 1, 1, True, NOW, NOW - 60 * SECOND, reasons=[words])) for words in HOSTILE]
     stage.house.members = lambda: tuple(members)  # type: ignore[method-assign]
 
 

@@ -47,7 +47,7 @@ class Health(Panel):
 
 def row(member: Member, health: DaemonHealth, now_ns: int) -> Row:
     """Return one daemon as cells; what it said before it went is not shown as if it held."""
-    told = member.presence
+    told = member.told
     lives = told is not None and health.state != "down"
     return (
         Cell(clean(member.name, NAME_WIDTH), "strong"),
