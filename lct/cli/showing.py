@@ -134,7 +134,8 @@ def watch(made: Show, came: Came) -> "Replay | None":
         subprocess.Popen(words, env={**os.environ, "LCT_HOME": str(made.home)}) as dashboard,
     ):
         try:
-            for found in _looks(made, client, came):
+            for look in _looks(made, client, came):
+                found = look
                 if dashboard.poll() is not None:
                     break
         finally:
