@@ -229,6 +229,11 @@ def test_a_stop_of_trading_is_shown_with_who_and_why() -> None:
     async def act(stage: Stage, pilot: Pilot[None]) -> None:
         assert "trading stopped (ada, [b]too hot)" in stage.text()
 
+        stage.house.kill("trading_engine")
+        stage.look()
+        await pilot.pause()
+        assert "trading was stopped" in stage.text()
+
     play(act, size=(80, 24), stage=stage)
 
 

@@ -1,6 +1,7 @@
 """How the dashboard looks at three sizes; `pytest tests/tui --snapshot-update` takes the pictures anew."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +24,11 @@ def test_the_dashboard_looks_as_it_did(
         stage.watcher.look()
 
     assert snap_compare(stage.app, terminal_size=size)
+
+
+def test_the_picture_in_the_documentation_loads_nothing_from_elsewhere() -> None:
+    """A browser that shows the README asks nobody for fonts."""
+    picture = (Path(__file__).parents[2] / "docs" / "tui.svg").read_text(encoding="utf-8")
+
+    assert "url(http" not in picture.replace('"', "")
+    assert "@import" not in picture

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pty
+import resource
 import select
 import signal
 import struct
@@ -46,6 +47,13 @@ class Terminal:
         while words not in self.said:
             assert perf_counter() < until, self.said[-2_000:]
             if select.select([self._ours], [], [], 0.2)[0]:
+                self.said += self._some()
+
+    def read_for(self, seconds: float) -> None:
+        """Read what it draws for a time."""
+        until = perf_counter() + seconds
+        while perf_counter() < until:
+            if select.select([self._ours], [], [], 0.1)[0]:
                 self.said += self._some()
 
     def type(self, keys: bytes) -> None:
@@ -139,6 +147,26 @@ def test_several_watch_at_once(tmp_path: Path) -> None:
         other.type(b"q")
 
         assert other.end() == 0
+
+
+@pytest.mark.slow
+def test_a_quiet_house_costs_less_than_a_twentieth_of_a_core(tmp_path: Path) -> None:
+    """The difference of a long and a short look, so that starting and ending do not count."""
+
+    def cpu_seconds(watched: float) -> float:
+        with terminal(tmp_path / "home") as screen:
+            screen.read_until(b"Nobody answers in")
+            screen.read_for(watched)
+            screen.type(b"q")
+            screen.end()
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return used.ru_utime + used.ru_stime
+
+    start = cpu_seconds(0)
+    short = cpu_seconds(2) - start
+    long = cpu_seconds(22) - short - start
+
+    assert (long - short) / 20 < 0.05
 
 
 def test_without_a_terminal_it_is_refused_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

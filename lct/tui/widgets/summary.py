@@ -116,10 +116,11 @@ def trading_fact(view: View, now_ns: int, refresh_seconds: float) -> list[Fact]:
     status = view.trading.reply
     if status is None:
         return []
-    state = status.state.value
+    old = is_old(view.trading, now_ns, refresh_seconds)
+    state = f"was {status.state.value}" if old else status.state.value
     because = clean(", ".join(filter(None, (status.by, status.reason))), REASON_WIDTH)
-    kind = "dim" if is_old(view.trading, now_ns, refresh_seconds) else TRADING_KINDS[status.state]
-    return [Fact("trading", f"{state} ({because})" if because else state, kind)]
+    words = f"{state} ({because})" if because else state
+    return [Fact("trading", words, "dim" if old else TRADING_KINDS[status.state])]
 
 
 def money_facts(profit: Profit, *, faded: bool) -> list[Fact]:
