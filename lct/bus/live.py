@@ -143,9 +143,9 @@ class Living:
 
     def _report_lost(self) -> None:
         for lost in self.ears.lost:
-            log.get().warning(
-                "stream.lost", speaker=lost.speaker, tag=lost.tag, epoch=lost.epoch, first=lost.first, last=lost.last
-            )
+            # at the end of a life nobody knows whether there was more, and mostly there was not
+            tell = log.get().info if lost.last is None else log.get().warning
+            tell("stream.lost", speaker=lost.speaker, tag=lost.tag, epoch=lost.epoch, first=lost.first, last=lost.last)
         self.ears.lost.clear()
 
     # -- what comes in ------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from lct.cli.drive import Came
 from lct.errors import NoAnswer
 
 if TYPE_CHECKING:
+    from lct.bus.presence import Presence
     from lct.messages.base import Envelope
 
 SILENCE_MS = 200
@@ -24,7 +25,7 @@ def tapped(
     until_ns = None if seconds is None else monotonic_ns() + int(seconds * NS_PER_SECOND)
     left = count
     with Client(home(), name="tap") as client:
-        if not any(client.who().values()):
+        if not _there():
             raise NoAnswer("nobody is there; `lct up` starts the house")
         for heard in client.listen(None, speakers, SILENCE_MS):
             if came() or (until_ns is not None and monotonic_ns() >= until_ns):
@@ -37,14 +38,21 @@ def tapped(
                 return
 
 
+def _there() -> "dict[str, Presence]":
+    """Return what those tell of themselves whose process is there: a presence file outlives its daemon."""
+    from lct.bus import presence
+    from lct.config import home
+    from lct.supervisor.processes import runs
+
+    told = presence.read(home() / "run")
+    return {name: about for name, about in told.items() if about is not None and runs(about.pid, name)}
+
+
 def present() -> list[dict[str, Any]]:
     """Return who says that it is in the house, with ages and lags."""
-    from lct.bus import presence
     from lct.clock import NS_PER_SECOND, now_ns
-    from lct.config import home
 
-    now = now_ns()
-    found = {name: told for name, told in presence.read(home() / "run").items() if told is not None}
+    now, found = now_ns(), _there()
     ahead = found[MARKET_DATA].md_seq if MARKET_DATA in found else 0
     return [
         {
@@ -55,7 +63,8 @@ def present() -> list[dict[str, Any]]:
             "ready": told.ready,
             "heartbeat_age_seconds": round(max(0, now - told.beat_ns) / NS_PER_SECOND, 3),
             "md_seq": told.md_seq,
-            "lag": ahead - told.md_seq if told.md_seq else None,
+            # each was written at another moment: who seems to be ahead of the bars has just heard them
+            "lag": max(0, ahead - told.md_seq) if told.md_seq else None,
             "http_port": told.http_port,
         }
         for name, told in sorted(found.items())

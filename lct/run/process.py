@@ -221,6 +221,7 @@ async def _shell_of(
     room.recover()
     life = Life(name, room.epoch, settled.home, http_port, lct.__version__, settled.hash)
     shell = Shell(life, room.seat.answerers, lambda after: journal.rows(name, after), room.journal_seq)
+    shell.md_seq = room.md_seq
     stack.callback(shell.close)
     if session is not None:
         session.attend(shell.telling)  # its first heartbeat too
