@@ -84,13 +84,14 @@ def test_every_verb_has_help_with_an_example(lct: Any) -> None:
 
 
 def test_every_verb_takes_json() -> None:
+    """But the dashboard, which draws what other verbs print."""
     lacking = []
     for verb in verbs():
         for command in commands(verb):
             options = [word for parameter in command.params for word in parameter.opts]
             lacking += [] if "--json" in options else [f"{verb} {command.name}"]
 
-    assert lacking == []
+    assert lacking == ["tui tui"]
 
 
 def test_version_and_usage(lct: Any) -> None:

@@ -5,6 +5,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from textual.pilot import Pilot
+from textual.widgets._footer import FooterKey
+
 from lct.bus.presence import Presence
 from lct.errors import NoAnswer
 from lct.messages.base import Request, tag_of
@@ -30,6 +33,7 @@ DAEMONS = (
     "token_discovery",
     "trading_engine",
 )
+LOOKS_MAX = 500
 STRATEGIES = ("ema_cross", "mean_reversion", "trend")
 COINS = {
     "BTC/USDT": "42615.2",
@@ -167,6 +171,16 @@ class SmallHouse:
 
     def close(self) -> None:
         self.is_closed = True
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    """Wait until all that is composed bit by bit is on the screen: the footer comes after the rest."""
+    for _ in range(LOOKS_MAX):
+        await pilot.pause()
+        keys = pilot.app.query(FooterKey)
+        if keys and all(key.region for key in keys):
+            return
+    raise AssertionError("the footer did not come")
 
 
 class Stage:

@@ -21,7 +21,7 @@ from lct.tui.explain import Explain
 from lct.tui.house import LINES_MAX, LogLine, Member
 from lct.tui.widgets.log import Log
 from lct.tui.widgets.panel import Panel
-from tests.tui.scene import CLOSE, DAEMONS, NOW, POSITIONS, SECOND, SIGNALS, Stage
+from tests.tui.scene import CLOSE, DAEMONS, NOW, POSITIONS, SECOND, SIGNALS, Stage, settled
 
 Play = Callable[[Stage, Pilot[None]], Awaitable[None]]
 
@@ -33,7 +33,7 @@ def play(act: Play, size: tuple[int, int] = (120, 40), stage: Stage | None = Non
     async def run() -> None:
         stage.watcher.look()
         async with stage.app.run_test(size=size) as pilot:
-            await pilot.pause()
+            await settled(pilot)
             await act(stage, pilot)
 
     asyncio.run(run())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.tui.scene import Stage
+from tests.tui.scene import Stage, settled
 
 Compare = Callable[..., bool]
 
@@ -23,7 +23,7 @@ def test_the_dashboard_looks_as_it_did(
         stage.clock.move(12)
         stage.watcher.look()
 
-    assert snap_compare(stage.app, terminal_size=size)
+    assert snap_compare(stage.app, terminal_size=size, run_before=settled)
 
 
 def test_the_picture_in_the_documentation_loads_nothing_from_elsewhere() -> None:
