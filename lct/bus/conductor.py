@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import msgspec
 
 from lct.bus.points import reached
+from lct.bus.room import CHECKPOINT_ROUNDS
 from lct.bus.rounds import PAGE_ROUNDS, FromConductor, Hello, Here, Introduce, Past, Recall, Reply, Turn
 from lct.bus.seat import NEVER_NS
 from lct.errors import JournalError, LctError
@@ -121,11 +122,11 @@ class Conductor:
         return self.go_on()
 
     def here(self, here: Here) -> list[Sending]:
-        """Ask a life that is not known who it is; tell one that waits the round in progress once more."""
+        """Ask a life that is not known who it is; tell one that owes a reply the round in progress once more."""
         member = self.members.get(here.daemon)
         if member is None or member.epoch < here.epoch:
             return [Sending(here.daemon, here.epoch, Introduce())]
-        if member.epoch == here.epoch and here.daemon in self._waiting and here.lived < self.round.number:
+        if member.epoch == here.epoch and here.daemon in self._waiting and here.lived <= self.round.number:
             return [self._turn(here.daemon)]
         return []
 
@@ -174,8 +175,9 @@ class Conductor:
     def _begin(self, now_ns: int, words: Sequence[Spoken]) -> list[Sending]:
         md_seq = max((_md_seq.decode(w.body).md_seq for w in words if w.tag == BARS), default=self.round.md_seq)
         heard = tuple(word for word in words if word.to != CLIENT)
-        self.round = Round(self.round.number + 1, now_ns, md_seq, heard)
-        self.log.begin(self.round)
+        round_ = Round(self.round.number + 1, now_ns, md_seq, heard)
+        self.log.begin(round_)
+        self.round = round_
         reached("written")
         self.answered += [word for word in words if word.to == CLIENT]
         self._from_clients = []
@@ -185,14 +187,20 @@ class Conductor:
         self.counts["requests to nobody"] += sum(
             w.to is None and w.answers is not None and not self.answerable(w.tag) for w in words
         )
-        self._waiting = {
-            name for name, member in self.members.items() if member.due_ns <= now_ns or self._words_for(name, heard)
-        }
+        self._waiting = {name for name, member in self.members.items() if self._wakes(name, member)}
         if self.round.number % FORGET_EVERY_ROUNDS == 0:
             self._forget()
         if not self._waiting:
             return self.go_on()
         return [self._turn(name) for name in sorted(self._waiting)]
+
+    def _wakes(self, name: str, member: Member) -> bool:
+        """Whether a daemon has a part in the round: something to hear, or due, or a commit that is too long ago.
+
+        Rounds are kept until everyone has committed since, also who seldom hears anything.
+        """
+        is_old = self.round.number - member.cursor > 2 * CHECKPOINT_ROUNDS and not self.round.number % CHECKPOINT_ROUNDS
+        return is_old or member.due_ns <= self.round.now_ns or bool(self._words_for(name, self.round.words))
 
     def _forget(self) -> None:
         first = min(member.cursor for member in self.members.values())

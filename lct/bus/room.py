@@ -1,6 +1,7 @@
 """A room: one daemon with its journal and ports: hears a batch, decides, applies, commits, then carries out."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
 
@@ -38,6 +39,8 @@ class Room:
         self.committed_round = 0
         self.commits_results = False
         """Whether a turn that took a port's result is committed in any case: on the wall clock none comes again."""
+        self._is_broken = False
+        """Whether something failed in the middle of hearing: memory is ahead of the journal then, or behind it."""
         self.since = 0
         """After which `md_seq` the next life would have to hear bars again."""
         self.outbox: tuple[Heard, ...] = ()
@@ -73,20 +76,33 @@ class Room:
 
     def hear_again(self, message: Message, now_ns: int) -> None:
         """Let the daemon hear something it heard for good in an earlier life, to rebuild what is not durable."""
-        if type(message) is BarsClosed:
-            self.md_seq = max(self.md_seq, message.md_seq)
-        if type(message) in self.daemon.rehears and not self.daemon.recall(cast(Event, message)):
-            self.seat.replies_of(message, now_ns)
+        with self._whole():
+            if type(message) is BarsClosed:
+                self.md_seq = max(self.md_seq, message.md_seq)
+            if type(message) in self.daemon.rehears and not self.daemon.recall(cast(Event, message)):
+                self.seat.replies_of(message, now_ns)
 
     def begin(self) -> list[Heard]:
         """Let a fresh life say and do what it must; return its words."""
-        self.seat.begin(self.now_ns, self.round)
-        words, self.seat.words = self.seat.words, []
-        for word in words:
-            word.n += len(self.outbox)
-        if self.seat.durable or self.seat.commands:
-            self._commit([*self.outbox, *words])
+        with self._whole():
+            self.seat.begin(self.now_ns, self.round)
+            words, self.seat.words = self.seat.words, []
+            for word in words:
+                word.n += len(self.outbox)
+            if self.seat.durable or self.seat.commands:
+                self._commit([*self.outbox, *words])
         return words
+
+    def assert_whole(self) -> None:
+        """Hold that nothing failed halfway: what a broken room says or commits would be wrong."""
+        assert not self._is_broken, f"{self.name} failed before, and must not go on in this life"
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        self.assert_whole()
+        self._is_broken = True
+        yield
+        self._is_broken = False
 
     # -- a turn -------------------------------------------------------------------------------------------------
 
@@ -95,6 +111,10 @@ class Room:
 
         `round_` grows by each turn. With `checkpoint` a turn long after the last commit is committed in any case.
         """
+        with self._whole():
+            return self._turn(words, now_ns, round_, checkpoint=checkpoint)
+
+    def _turn(self, words: Sequence[Heard], now_ns: int, round_: int, *, checkpoint: bool) -> list[Heard]:
         given = [port.given for port in self.seat.ports]
         self._hear(words, now_ns, round_)
         reached("heard")
@@ -110,11 +130,12 @@ class Room:
 
     def turn_again(self, words: Sequence[Heard], now_ns: int, round_: int) -> None:
         """Live through a turn of an earlier life that committed nothing; what it said the others have heard."""
-        self._hear(words, now_ns, round_)
-        seat = self.seat
-        assert not seat.durable, f"{self.name} now decides {seat.durable[0].type} in round {round_}, where it did not"
-        assert not seat.commands, f"{self.name} now commands {seat.commands[0]} in round {round_}, where it did not"
-        seat.words = []
+        with self._whole():
+            self._hear(words, now_ns, round_)
+            seat = self.seat
+            assert not seat.durable, f"{self.name} now decides {seat.durable[0].type} in round {round_}, as it did not"
+            assert not seat.commands, f"{self.name} now commands {seat.commands[0]} in round {round_}, as it did not"
+            seat.words = []
 
     def due_ns(self) -> int:
         """Return when the next port result, timer or deadline of this daemon is due."""

@@ -95,7 +95,8 @@ def conducting(context: Context, bytes_max: int, waiting_max: int) -> Socket:
     """Return the conductor's end of the line to its daemons."""
     socket = _made(context, zmq.ROUTER, bytes_max, waiting_max)
     socket.set(zmq.ROUTER_MANDATORY, 1)
-    socket.set(zmq.ROUTER_HANDOVER, 0)
+    # a daemon that comes back under its name, after either side was frozen, must be heard and not ignored for good
+    socket.set(zmq.ROUTER_HANDOVER, 1)
     socket.set(zmq.BACKLOG, WAITING_CONNECTIONS_MAX)
     return socket
 

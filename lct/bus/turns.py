@@ -89,6 +89,7 @@ class Turns:
             raise ConductorLost(f"{self.room.name} was not told all that came before round {number}")
 
     def _turn(self, round_: Round) -> Reply | None:
+        self.room.assert_whole()  # or a failed turn would be answered with the words of the one before
         if round_.number < self.room.round:
             return None
         if round_.number > self.room.round:

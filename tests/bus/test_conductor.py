@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from lct.bus.conductor import Conductor
+from lct.bus.room import CHECKPOINT_ROUNDS
 from lct.bus.rounds import Hello, Here, Introduce, Reply, Turn
 from lct.bus.seat import NEVER_NS
 from lct.errors import JournalError
-from lct.store.rounds import RoundLog, Spoken
+from lct.store.rounds import Round, RoundLog, Spoken
 
 
 def hello(daemon: str, epoch: int = 1, lived: int = 0, said: tuple[Spoken, ...] = (), due_ns: int = NEVER_NS) -> Hello:
@@ -156,3 +157,65 @@ def test_a_round_that_the_disk_does_not_take_is_not_told(tmp_path):
     with pytest.raises(JournalError, match=r"cannot write the round log.*nothing was told"):
         conductor.hello(hello("a", said=(word("a", 0, "x" * 100_000),)))
     conductor.log.close()
+
+
+def test_a_reply_that_was_lost_is_asked_for_again():
+    conductor = house("a", "b")
+    conductor.hello(hello("a", said=(word("a"),)))
+    conductor.hello(hello("b"))
+    conductor.reply(reply("b", 1))
+
+    again = conductor.here(Here("a", 1, 1))
+
+    assert [(name, number) for name, _, number, _ in turns(again)] == [("a", 1)]
+
+
+class FullOnce(RoundLog):
+    """A round log that does not take one round, and then has room again."""
+
+    fails = True
+
+    def begin(self, round_: Round) -> None:
+        if self.fails:
+            self.fails = False
+            raise JournalError("no room")
+        super().begin(round_)
+
+
+def test_a_round_that_was_not_written_leaves_no_hole():
+    log = FullOnce(None)
+    conductor = Conductor(("a",), log)
+    with pytest.raises(JournalError):
+        conductor.hello(hello("a", said=(word("a"),)))
+
+    conductor.go_on()
+
+    assert [r.number for r in log.between(1, conductor.round.number)] == [1]
+
+
+def test_rounds_are_forgotten_also_where_a_daemon_seldom_hears_anything():
+    log = RoundLog(None)
+    conductor = Conductor(("a", "b"), log)
+    conductor.hello(hello("a", due_ns=1))
+    conductor.hello(msgspec.structs.replace(hello("b"), hears=("b.never",)))
+    committed = {"a": 0, "b": 0}
+
+    for at in range(1, 6_001):
+        for sending in conductor.go_on(until_ns=at):
+            number = sending.frame.round.number
+            if sending.daemon == "a" or number - committed["b"] >= CHECKPOINT_ROUNDS:
+                committed[sending.daemon] = number
+            answer = Reply(
+                sending.daemon,
+                1,
+                number,
+                (),
+                at + 1 if sending.daemon == "a" else NEVER_NS,
+                committed[sending.daemon],
+                0,
+            )
+            conductor.reply(answer)
+
+    with pytest.raises(JournalError):
+        list(log.between(1, 2))
+    assert conductor.round.number - committed["b"] <= 3 * CHECKPOINT_ROUNDS

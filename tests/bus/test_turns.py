@@ -8,8 +8,9 @@ import pytest
 from lct.bus.room import Room
 from lct.bus.rounds import Hello, Introduce, Past, Recall, Reply, Turn
 from lct.bus.turns import ConductorLost, Turns
+from lct.errors import JournalError
 from lct.messages.base import encode
-from lct.store.journal import MemoryJournal
+from lct.store.journal import Cursor, Fact, MemoryJournal
 from lct.store.rounds import Round, Spoken
 from tests.bus.small_house import Ledger, Script, Tick
 
@@ -118,3 +119,44 @@ def test_who_was_told_all_introduces_itself_to_a_new_conductor_as_it_is():
 
     assert isinstance(hello, Hello)
     assert (hello.is_fresh, hello.lived, said(hello)) == (False, 1, ["a after 0", "a after 1"])
+
+
+class FailsOnce(MemoryJournal):
+    """A disk that is full for one commit."""
+
+    fails = False
+
+    def commit(self, facts: list[Fact], cursor: Cursor) -> None:
+        if self.fails:
+            self.fails = False
+            raise JournalError("no room")
+        super().commit(facts, cursor)
+
+
+def test_a_life_that_failed_commits_and_answers_nothing_any_more():
+    journal = FailsOnce()
+    turns, port, _ = life(journal)
+    turns.hear(NOTHING_BEFORE)
+    turns.hear(Turn(round_(1, tick("a")), 0))
+    journal.fails = True
+    with pytest.raises(JournalError):
+        turns.hear(Turn(round_(2, tick("b")), 1))
+
+    with pytest.raises(AssertionError, match="must not go on"):
+        turns.hear(Turn(round_(2, tick("b")), 1))
+    with pytest.raises(AssertionError, match="must not go on"):
+        turns.hear(Turn(round_(3, tick("c")), 1))
+    assert len(list(journal.rows())) == 2
+    assert [text for _, text in port.done] == ["a"]
+
+
+def test_a_life_that_decided_otherwise_commits_nothing_of_it_later():
+    turns, port, journal = life()
+    turns.hear(NOTHING_BEFORE)
+    with pytest.raises(AssertionError, match="now decides"):
+        turns.hear(Past((round_(1, tick("it kept nothing then")),)))
+
+    with pytest.raises(AssertionError, match="must not go on"):
+        turns.hear(Turn(round_(2, tick("b")), 1))
+    assert list(journal.rows()) == []
+    assert port.done == []
