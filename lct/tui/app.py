@@ -119,10 +119,9 @@ class Dashboard(App[None]):
         self.push_screen(Explain())
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Offer what the keys do in the palette as well."""
+        """Offer the explanation in the palette as well; Textual's own commands have the rest."""
         yield from super().get_system_commands(screen)
         yield SystemCommand("Explain", "What is on this screen", self.action_explain)
-        yield SystemCommand("Zoom", "Give the whole screen to one panel, and back", self.action_zoom)
 
     def _watch(self) -> None:
         self._watcher.run(self._stop)

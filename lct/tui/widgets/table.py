@@ -114,6 +114,11 @@ class Table(ScrollView, can_focus=True):
         super().watch_scroll_y(old_value, new_value)
         self.is_at_end = round(new_value) >= self.max_scroll_y
 
+    def watch_show_vertical_scrollbar(self, shown: bool) -> None:
+        """Put a scrollbar that appears where the rows are: it comes after they were scrolled to their end."""
+        if shown:
+            self.vertical_scrollbar.position = round(self.scroll_y)
+
     def on_resize(self, _event: Resize) -> None:
         """Fit the columns into the new width."""
         self._widest = []
