@@ -14,6 +14,8 @@ RESEND_NS = NS_PER_SECOND
 """A durable daemon repeats what it asked after this long, until it is answered: who answers knows it by its own id."""
 EXPIRES_NS = 2 * NS_PER_SECOND
 """A request that arrives later than this is refused on the way; the next one comes in time."""
+WIRES_KEPT = 4
+"""Attempts of one request that a reply may still come to; older ones have expired."""
 ATTEMPT, LIFE = "~", "@"
 
 Send = Callable[[str, Envelope], bool]
@@ -34,6 +36,8 @@ class Asked:
     """When nobody waits for the reply any more (wall clock); None: somebody always does."""
     sent_ns: int | None = None
     attempts: int = 0
+    is_refused: bool = False
+    """Whether a refusal was noted already: the next ones say nothing new."""
     wires: list[str] = field(default_factory=list)
 
 
@@ -103,6 +107,8 @@ class Asks:
         # known before it leaves: the reply may come at once
         self._wires[wire] = asked
         asked.wires.append(wire)
+        while len(asked.wires) > WIRES_KEPT:
+            self._wires.pop(asked.wires.pop(0), None)
         if self._send(asked.owner, envelope):
             asked.sent_ns = now_ns
         else:

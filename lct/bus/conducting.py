@@ -10,7 +10,7 @@ from lct.bus.rounds import FromDaemon, Hello, Reply
 from lct.bus.seat import NEVER_NS
 from lct.bus.shell import Shell
 from lct.bus.zeromq import Route
-from lct.clock import NS_PER_SECOND, monotonic_ns
+from lct.clock import NS_PER_SECOND, monotonic_ns, now_ns
 from lct.messages.base import Codec, Envelope, Event, Message, Request, tag_of
 from lct.messages.conductor import GetReplay, Replay
 
@@ -29,6 +29,7 @@ class Conducting:
         self._began_ns = monotonic_ns()
         self._first_ns: int | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._waiting: list[tuple[str, Route, Envelope]] = []
         self._asked: dict[str, tuple[Route, Envelope]] = {}
         self._numbered = 0
         kinds = {kind for kind in all_kinds(Message) if "." in tag_of(kind)}
@@ -70,6 +71,8 @@ class Conducting:
     def _move(self) -> None:
         """Let the time move where all is quiet and the pace allows it."""
         conductor, shell = self.conductor, self.shell
+        if conductor.is_quiet and self._waiting:
+            self._admit()
         while conductor.is_quiet and conductor.next_ns != NEVER_NS:
             wait_ns = self._wait_ns(conductor.next_ns)
             if wait_ns > 0:
@@ -125,14 +128,23 @@ class Conducting:
         tag = tag_of(type(message))
         if not self.conductor.answerable(tag):
             self.shell.post.refuse(route, envelope.id, f"nobody who is there answers {tag}")
-        elif len(self._asked) >= ASKED_MAX:
+        elif len(self._asked) + len(self._waiting) >= ASKED_MAX:
             self.shell.post.refuse(route, envelope.id, "too many requests wait already")
         else:
+            self._waiting.append((tag, route, envelope))
+            self._move()
+
+    def _admit(self) -> None:
+        """Let requests into the next round of a quiet house; one that has waited beyond its time is too late."""
+        waiting, self._waiting = self._waiting, []
+        for tag, route, envelope in waiting:
+            if envelope.expires_ns is not None and envelope.expires_ns <= now_ns():
+                self.shell.post.refuse(route, envelope.id, "expired while the round was held")
+                continue
             self._numbered += 1
             key = f"client:{self.shell.life.epoch}:{self._numbered}"
             self._asked[key] = route, envelope
             self._send(self.conductor.ask(tag, bytes(envelope.body), key))
-            self._move()
 
     def _answer(self) -> None:
         answered, self.conductor.answered = self.conductor.answered, []

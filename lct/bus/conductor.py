@@ -11,7 +11,18 @@ import msgspec
 
 from lct.bus.points import reached
 from lct.bus.room import CHECKPOINT_ROUNDS
-from lct.bus.rounds import PAGE_ROUNDS, FromConductor, Hello, Here, Introduce, Past, Recall, Reply, Turn
+from lct.bus.rounds import (
+    PAGE_BODY_BYTES,
+    PAGE_ROUNDS,
+    FromConductor,
+    Hello,
+    Here,
+    Introduce,
+    Past,
+    Recall,
+    Reply,
+    Turn,
+)
 from lct.bus.seat import NEVER_NS
 from lct.errors import JournalError, LctError
 from lct.messages.base import tag_of
@@ -226,18 +237,21 @@ class Conductor:
         if hello.is_fresh:
             words = self.log.of_bars(hello.rehears, hello.since, hello.lived) if hello.rehears else iter(())
             page: list[tuple[int, Spoken]] = []
-            number = 0
+            number = size = 0
             for word in words:
                 page.append(word)
-                if len(page) == PAGE_ROUNDS:
+                size += len(bytes(word[1].body))
+                if len(page) == PAGE_ROUNDS or size >= PAGE_BODY_BYTES:
                     yield Recall(tuple(page), number, complete=False)
-                    page, number = [], number + 1
+                    page, number, size = [], number + 1, 0
             yield Recall(tuple(page), number, complete=True)
         rounds: list[Round] = []
+        size = 0
         for round_ in self.log.between(hello.lived + 1, self.round.number - 1):
             rounds.append(self._only_for(hello.daemon, round_))
-            if len(rounds) == PAGE_ROUNDS:
+            size += sum(len(bytes(word.body)) for word in rounds[-1].words)
+            if len(rounds) == PAGE_ROUNDS or size >= PAGE_BODY_BYTES:
                 yield Past(tuple(rounds))
-                rounds = []
+                rounds, size = [], 0
         if rounds:
             yield Past(tuple(rounds))

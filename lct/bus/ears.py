@@ -273,11 +273,13 @@ class Ears:
             msg = f"the journal of {key} ends at {told.upto}, but {asked.after} of it were heard: {APART}"
             raise JournalError(msg)
         found = []
-        for envelope in envelopes:
-            assert envelope.journal_seq is not None, "a fact has its place in the journal"
-            if envelope.journal_seq > facts.at:
-                found.append(self._fact(envelope))
-                facts.at = envelope.journal_seq
+        # all are read before the place moves: one that cannot be must not take those before it along
+        read = [(envelope.journal_seq, self._fact(envelope)) for envelope in envelopes]
+        for number, arrival in read:
+            assert number is not None, "a fact has its place in the journal"
+            if number > facts.at:
+                found.append(arrival)
+                facts.at = number
         if told.upto == asked.after:
             facts.is_checked = True
             facts.upto = max(told.upto, 0, *facts.early)

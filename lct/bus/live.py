@@ -229,7 +229,9 @@ class Living:
             self.shell.post.counts["malformed"] += 1
             return
         if isinstance(message, RequestRefused):
-            log.get().warning("request.refused", by=envelope.source, id=asked.id, reason=message.reason)
+            if not asked.is_refused:
+                asked.is_refused = True
+                log.get().warning("request.refused", by=envelope.source, id=asked.id, reason=message.reason)
             if asked.repeats:
                 return
         self.asks.answered(asked)

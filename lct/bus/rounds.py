@@ -7,7 +7,9 @@ from lct.store.rounds import Round, Spoken
 PAGE_BYTES_MAX = 4_194_304
 """How large a frame between them may be."""
 PAGE_ROUNDS = 64
-"""How many rounds, or kept words, a page of the past holds at most."""
+"""How many rounds, or kept words, a page of the past holds at most,"""
+PAGE_BODY_BYTES = 1_048_576
+"""and after how many bytes of words it is full."""
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):

@@ -59,7 +59,9 @@ class Segments:
         self._size = self._crc = 0
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for place in places(folder):
-            if place.path.suffix == ".log":
+            if place.epoch == epoch:
+                place.path.unlink()  # of a life that ended before it was one: its number is this one's now
+            elif place.path.suffix == ".log":
                 _compress(place.path)
         prune(folder, now_ns())
 

@@ -44,6 +44,8 @@ from lct.store.journal import Row
 
 PARENT_SECONDS = 0.25
 """How soon a process notices that its supervisor is gone."""
+FAREWELL_SECONDS = 0.1
+"""How long the reply to a Stop may take to leave."""
 LATENCY_BOUNDS_MS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 MARKS = {"market_data.bars_closed": "bar", "strategy_engine.scored": "cycle", "execution.order_intended": "order"}
 """Which events a heartbeat tells the age of, and as what."""
@@ -274,7 +276,7 @@ class Shell:
             self.reply(route, envelope, self.telling.answer(message))
         elif isinstance(message, Stop):
             self.reply(route, envelope, Stopping())
-            self.end()
+            asyncio.get_running_loop().call_later(FAREWELL_SECONDS, self.end)
         else:
             self.on_question(route, envelope, message)
 
