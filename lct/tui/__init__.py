@@ -1,6 +1,7 @@
 """The dashboard: shows in a terminal what a client of the house hears; it changes nothing and may die at any time."""
 
 import os
+import signal
 from pathlib import Path
 
 DRAWS_A_SECOND = 10
@@ -18,6 +19,7 @@ def show(home: Path, refresh_seconds: float) -> int:
 
     dashboard = Dashboard(Watcher(LiveHouse(home), refresh_seconds), home)
     dashboard.run()
+    signal.alarm(0)
     return dashboard.return_code or 0
 
 

@@ -28,6 +28,7 @@ from lct.tui.widgets.summary import Summary
 TICK_SECONDS = 0.25
 """How often to see whether there is something to draw; what did not change is not drawn again."""
 ENDED_BY_SIGNAL = 128
+END_SECONDS = 5
 PANELS: tuple[type[Panel], ...] = (Positions, Signals, Health, Log)
 
 
@@ -129,9 +130,14 @@ class Dashboard(App[None]):
     def _obey_signals(self) -> None:
         """End in order where the system asks for it, so that the terminal is left as it was found."""
         if threading.current_thread() is threading.main_thread() and not self.is_headless:
+            loop = asyncio.get_running_loop()
+
+            def end(number: int, _frame: object) -> None:
+                signal.alarm(END_SECONDS)  # a terminal that takes no more holds the app back: then the system ends it
+                loop.call_soon_threadsafe(self.exit, None, ENDED_BY_SIGNAL + number)
+
             for number in (signal.SIGTERM, signal.SIGHUP):
-                loop = asyncio.get_running_loop()
-                loop.add_signal_handler(number, self.exit, None, ENDED_BY_SIGNAL + number)
+                signal.signal(number, end)
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

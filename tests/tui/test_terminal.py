@@ -13,7 +13,7 @@ import termios
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, sleep
 
 import pytest
 from typer.testing import CliRunner
@@ -137,6 +137,19 @@ def test_it_ends_where_its_terminal_is_gone(tmp_path: Path) -> None:
         screen.hang_up()
 
         assert screen.process.wait(PATIENCE_SECONDS) == 128 + signal.SIGHUP
+
+
+@pytest.mark.slow
+def test_a_signal_ends_it_though_its_terminal_takes_no_more(tmp_path: Path) -> None:
+    with terminal(tmp_path / "home") as screen:
+        screen.read_until(b"Nobody answers in")
+        until = perf_counter() + 15
+        while perf_counter() < until:  # and nobody reads what it draws for them
+            screen.type(b"z")
+            sleep(0.1)
+        screen.process.send_signal(signal.SIGTERM)
+
+        assert screen.process.wait(PATIENCE_SECONDS) == -signal.SIGALRM
 
 
 def test_several_watch_at_once(tmp_path: Path) -> None:
