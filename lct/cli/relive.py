@@ -33,8 +33,11 @@ def replay(
 
     from lct.clock import rfc3339
     from lct.config import home
+    from lct.errors import NotFound
     from lct.run.reliving import relive
 
     lived = [asdict(found) for found in relive(home(), daemons or (), session, account)]
+    if session is not None and not lived:
+        raise NotFound(f"no session {session} is kept; `lct journal replay` without --session takes all there are")
     rows = [{**row, "until": rfc3339(row.pop("until_ns"))} for row in lived]
     print_rows(rows, json=json, columns=COLUMNS, none="no sessions", spare=SPARE)

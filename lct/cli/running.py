@@ -111,6 +111,8 @@ def start(wish: Start, manners: "Manners", came: Came) -> Started:
     if ACCOUNT in environment:
         say(f"in the account {environment[ACCOUNT]}: lct portfolio pnl --account {environment[ACCOUNT]}", manners)
     supervisor = _supervisor()
+    if not supervisor.is_running:
+        refuse_what_cannot_start(environment.get(ACCOUNT))
     names = supervisor.start(
         wish.only, environment=environment, conductor=wish.replay is not None, foreground=wish.stays
     )
@@ -118,6 +120,21 @@ def start(wish: Start, manners: "Manners", came: Came) -> Started:
     if wish.waits:
         started.late = wait(started, "starting", manners, came)
     return started
+
+
+def refuse_what_cannot_start(account: str | None) -> None:
+    """Say in one line what every daemon would say in turn: wrong settings, an account of `lct run`, ports in use."""
+    from lct.cli.settings import configured
+    from lct.cli.vitals import ports
+    from lct.config import home
+    from lct.run.config import journal_folder
+
+    folder = journal_folder(home(), configured(None, account).house)
+    if (folder / "house.db").exists():
+        raise Refused(f"{folder.name} was run by `lct run`: go on with that, or `lct portfolio reset` puts it aside")
+    is_free, detail, fix = ports()
+    if not is_free:
+        raise Refused(f"ports are {detail}; {fix}")
 
 
 def restart(names: Sequence[str] | None, manners: "Manners", came: Came) -> Started:

@@ -44,11 +44,16 @@ def overview(supervisor: Supervisor, known: Sequence[str] = ()) -> Overview:
     told = supervisor.presences()
     alone = {name for name, about in told.items() if about is not None and runs(about.pid, name)}
     restarts = restarts_since(log, now - RESTARTS_WITHIN_SECONDS * NS_PER_SECOND)
+    # a supervisor that was killed leaves its daemons behind, for a second or so
+    orphans = {name for name in alone if not processes and (about := told[name]) is not None and about.supervisor}
     daemons = []
-    for name in sorted({*processes, *alone}) or sorted(known):
+    for name in sorted({*processes, *alone, *(told if orphans else ())}) or sorted(known):
         found = judged(name, processes.get(name), told.get(name), now, runs_alone=name in alone)
         again = _restarted(restarts.get(name, 0))
-        daemons.append(replace(found, reasons=(*found.reasons, *again)))
+        if orphans:
+            again.append("its supervisor has ended")
+        state = worst((found.state, "late")) if orphans else found.state
+        daemons.append(replace(found, state=state, reasons=(*found.reasons, *again)))
     is_there = bool(alone) or any(process.runs for process in processes.values())
     return Overview(worst(daemon.state for daemon in daemons), daemons, is_there)
 
