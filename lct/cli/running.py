@@ -104,9 +104,11 @@ def start(wish: Start, manners: "Manners", came: Came) -> Started:
     """Start daemons and wait until they are up, if that is wished."""
     from lct.cli.drive import private
     from lct.cli.output import say
+    from lct.config import ensure_home, home
     from lct.supervisor.conf import CONDUCTOR
 
     private()
+    ensure_home(home())
     environment = wish.environment()
     if ACCOUNT in environment:
         say(f"in the account {environment[ACCOUNT]}: lct portfolio pnl --account {environment[ACCOUNT]}", manners)
