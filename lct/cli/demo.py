@@ -106,7 +106,7 @@ def _checked(made: "Show", replay: "Replay", facts: dict[str, Any]) -> dict[str,
     """Stop the house, and compare its books with the venue's where it had come to rest."""
     from lct.cli.showing import orders_and_balances
 
-    made.supervisor.stop()
+    made.stop()
     balances = facts.pop("balances")
     facts["orders"], venue = orders_and_balances(made)
     if replay.finished:

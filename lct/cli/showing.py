@@ -27,6 +27,8 @@ READY_SECONDS = 15.0
 """How long all may take to be up, before somebody is told to be late."""
 STOP_SECONDS = 20.0
 """After this the processes are ended by force: nothing that they could still write will be read."""
+ORPHAN_SECONDS = 1.5
+"""By then who was just being started when somebody killed the supervisor has noticed it."""
 ASK_TIMES = 3
 """So often everyone is asked: a daemon that is killed meanwhile has come back by the next time."""
 NOT_INHERITED = ("LCT_ACCOUNT", "LCT_CLOCK", "LCT_DAEMONS", "LCT_SPEED")
@@ -40,11 +42,23 @@ class Show:
     settings: "Settings"
     supervisor: "Supervisor"
     environment: dict[str, str]
+    has_begun: bool = False
 
     def keep_up(self) -> None:
         """Start all daemons and the conductor, at first and wherever the supervisor was killed."""
         if not self.supervisor.is_running:
+            self.has_begun = True
             self.supervisor.start(environment=self.environment, conductor=True)
+
+    def stop(self) -> None:
+        """End all, and see to it that nobody writes any more."""
+        import time
+
+        was_killed = self.has_begun and not self.supervisor.is_running
+        self.supervisor.stop(STOP_SECONDS)
+        self.has_begun = False
+        if was_killed:
+            time.sleep(ORPHAN_SECONDS)
 
     @property
     def names(self) -> list[str]:
@@ -75,7 +89,7 @@ def show(settings: "Settings", speed: float | None) -> Iterator[Show]:
         try:
             yield made
         finally:
-            made.supervisor.stop(STOP_SECONDS)
+            made.stop()
     finally:
         shutil.rmtree(home)
         if sockets is not None and sockets.exists():  # a long path has its sockets elsewhere

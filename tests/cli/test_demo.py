@@ -49,6 +49,8 @@ EIGHT = [
     "token_discovery",
     "trading_engine",
 ]
+COUNTED_BY_LIFE = {"signals", "messages"}
+"""Counts of trading_engine and of the conductor, who begin anew when they are killed."""
 COLOR = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-7]|9[0-7])m")
 ENTERS, LEAVES = "\x1b[?1049h", "\x1b[?1049l"
 """What a terminal is told when something begins to draw on all of it, and when it ends."""
@@ -153,6 +155,24 @@ def test_eight_processes_earn_what_one_process_earns(twins: Any, tmp_path: Path)
 
     assert (document["fills"], document["open_positions"]) == (profit.fills, len(positions))
     assert Decimal(document["equity"]) == profit.equity
+
+
+def test_a_demo_whose_processes_are_killed_tells_the_same(twins: Any, empty: Path) -> None:
+    """Its supervisor, and when that is back everybody who is there."""
+    with Demo(empty, "--days", "1", "--seed", str(SEED), "--json") as demo:
+        demo.plays(200)
+        os.kill(int((demo.home / "run" / "supervisord.pid").read_text()), signal.SIGKILL)  # type: ignore[operator]
+        demo.plays(600)
+        for name in (*EIGHT, "conductor"):
+            os.kill(demo.presence(name).pid, signal.SIGKILL)  # type: ignore[union-attr]
+        out, err = demo.process.communicate(timeout=200)
+
+        document, expected = json.loads(out), twins["document"]
+        assert demo.process.returncode == 0, err
+        same = [name for name in SHAPE if name not in {"daemons", "wall_seconds", *COUNTED_BY_LIFE}]
+        assert {name: document[name] for name in same} == {name: expected[name] for name in same}
+        assert {(daemon["state"], daemon["restarts"]) for daemon in document["daemons"]} == {("up", 2)}
+        assert demo.left() == []
 
 
 def test_books_that_do_not_balance_exit_with_1(empty: Path) -> None:
