@@ -17,18 +17,16 @@ from lct.bus.following import BARS, Following
 from lct.bus.heard import Origin, Ref, Whole
 from lct.bus.history import History
 from lct.bus.order import Arrival
-from lct.bus.room import Room, all_kinds
+from lct.bus.room import Room, all_kinds, own_codec
 from lct.bus.said import DIRECT, Direct
 from lct.bus.seat import NEVER_NS, Heard
 from lct.bus.session import Session, begin, hear_again, in_order, live_turn, truncated
 from lct.bus.shell import Shell
 from lct.bus.wall import WallClock
-from lct.bus.wire import HISTORY_BYTES_MAX
 from lct.bus.zeromq import Route
 from lct.clock import NS_PER_SECOND, monotonic_ns, now_ns
 from lct.daemon import Daemon
 from lct.messages.base import (
-    Codec,
     Envelope,
     Event,
     Heartbeat,
@@ -66,9 +64,7 @@ class Living:
         self.history: History | None = None
         self.absent: set[str] = set()
         self._speakers = frozenset(speakers) | {room.name}
-        self._codec = Codec(
-            tuple(kind for kind in all_kinds(Message) if "." in tag_of(kind)), bytes_max=HISTORY_BYTES_MAX
-        )
+        self._codec = own_codec()  # a fact that could be journaled must be heard: with all its digits
         self.ears = self._make_ears()
         self.asks = Asks(self.name, room.epoch, self._send)
         self.answers = Answers(shell.post, self.name, room.epoch)
