@@ -48,7 +48,7 @@ class Show:
         """Start all daemons and the conductor, at first and wherever the supervisor was killed."""
         if not self.supervisor.is_running:
             self.has_begun = True
-            self.supervisor.start(environment=self.environment, conductor=True)
+            self.supervisor.start(environment=self.environment, conductor=True, foreground=True)
 
     def stop(self) -> None:
         """End all, and see to it that nobody writes any more."""

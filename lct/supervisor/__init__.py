@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from lct.bus import presence
@@ -16,6 +17,7 @@ from lct.bus.lock import locked
 from lct.clock import NS_PER_SECOND
 from lct.errors import LctError, NoAnswer, NotFound, Refused, nearest
 from lct.supervisor import conf
+from lct.supervisor.conf import OWNER
 from lct.supervisor.processes import end, runs, wait_until
 from lct.supervisor.rpc import ALREADY_ADDED, ALREADY_STARTED, NOT_RUNNING, SCHEME, Fault, Rpc
 
@@ -127,7 +129,8 @@ class Supervisor:
         """Start programs (None: all) and return their names in the order they start in, before they are ready.
 
         With a supervisor that runs already, those that do not run yet are started. `environment` is added to that of
-        the daemons; `conductor` starts the conductor too; `foreground` keeps supervisord a child, for `wait`.
+        the daemons; `conductor` starts the conductor too; `foreground` keeps supervisord a child, for `wait`;
+        it stops all when this process ends in whatever way.
         Raises NotFound for a program that there is none of, Refused where the house runs in another way, NoAnswer
         where supervisord or a daemon without a supervisor hangs, and LctError where supervisord does not start.
         """
@@ -202,22 +205,28 @@ class Supervisor:
     def _spawn(self, environment: dict[str, str], *, foreground: bool) -> None:
         words = [sys.executable, "-m", "supervisor.supervisord", "-c", str(self._copy)]
         own = {conf.PYTHON: sys.executable, conf.SOCKET: str(self._socket()), "LCT_HOME": str(self.home.absolute())}
-        given: dict[str, Any] = {
-            "env": {**os.environ, **environment, **own},
-            "cwd": self._run,  # -m looks there first, and a stranger's folder may hold a supervisor.py
-            "umask": 0o077,
-            "stdin": subprocess.DEVNULL,
-            "stdout": subprocess.DEVNULL if foreground else subprocess.PIPE,
-            "stderr": subprocess.DEVNULL if foreground else subprocess.STDOUT,
-            "start_new_session": True,  # Ctrl-C is for us, and we stop the daemons in their order
-        }
-        child = subprocess.Popen([*words, "-n"] if foreground else words, **given)
         if foreground:
-            self._child = child
-        else:
-            said, _ = child.communicate()
+            own[OWNER] = str(os.getpid())
+        self._reaped()
+        with TemporaryFile() as said:
+            given: dict[str, Any] = {
+                "env": {**os.environ, **environment, **own},
+                "cwd": self._run,  # -m looks there first, and a stranger's folder may hold a supervisor.py
+                "umask": 0o077,
+                "stdin": subprocess.DEVNULL,
+                "stdout": subprocess.DEVNULL if foreground else said,
+                "stderr": said,
+                "start_new_session": True,  # Ctrl-C is for us, and we stop the daemons in their order
+            }
+            child = subprocess.Popen([*words, "-n"] if foreground else words, **given)
+            self._child = child if foreground else None
+            if foreground:
+                wait_until(self._answers_or_is_gone, START_SECONDS)
+            else:
+                child.wait()
             if child.returncode:
-                raise LctError(f"supervisord does not start: {_complaint(said.decode(errors='replace'))}")
+                said.seek(0)
+                raise LctError(f"supervisord does not start: {_complaint(said.read().decode(errors='replace'))}")
         if not wait_until(self._answers_or_is_gone, START_SECONDS) or not self.is_running:
             self.stop(KILLED_SECONDS)
             raise NoAnswer(f"supervisord did not come up; {self.home / 'log' / 'supervisord.log'} may say why")

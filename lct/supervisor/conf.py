@@ -17,6 +17,8 @@ COMMENTS = (";", "#")
 
 PYTHON, SOCKET = "LCT_PYTHON", "LCT_SUPERVISOR_SOCKET"
 """Environment variables that a copy expands: so no path is quoted by hand, whatever letters it has."""
+OWNER = "LCT_SUPERVISOR_OWNER"
+"""The process that supervisord is not to outlive; without it, it lives until it is told to end."""
 
 
 def shipped() -> Path:

@@ -1,8 +1,9 @@
 """Wakeful: a part that supervisord loads, so that it acts when a child ends and not at its next look, a second later.
 
 supervisord sleeps up to a second between two looks, starts an ended program at the second look, and stops one program
-a look: a killed daemon was away for one to two seconds, and eight took five to stop. supervisord.conf names this
-module as an RPC interface, which is how supervisord takes parts in; it adds no call.
+a look: a killed daemon was away for one to two seconds, and eight took five to stop. Where somebody owns it, as
+`lct demo` does, it stops all once that process is gone. supervisord.conf names this module as an RPC interface, which
+is how supervisord takes parts in; it adds no call.
 """
 
 import os
@@ -11,6 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from lct.clock import NS_PER_SECOND, monotonic_ns
+from lct.supervisor.conf import OWNER
 
 PIECE_BYTES = 4_096
 HASTE_MAX = 20
@@ -21,8 +23,9 @@ AGAIN = b"\0"
 class Wakeful:
     """Something to read in supervisord's loop whenever a signal came, and once more for what follows from it."""
 
-    def __init__(self) -> None:
-        """Have every signal write into a pipe."""
+    def __init__(self, owner: int | None = None) -> None:
+        """Have every signal write into a pipe; with an `owner`, end with that process, which has started this one."""
+        self._owner = owner
         self.ear, self.bell = os.pipe()
         for end in (self.ear, self.bell):
             os.set_blocking(end, False)
@@ -35,7 +38,10 @@ class Wakeful:
         return self.ear
 
     def readable(self) -> bool:
-        """Say that there is something to wait for."""
+        """Say that there is something to wait for; supervisord asks at each look, and so its owner is looked for."""
+        if self._owner is not None and os.getppid() != self._owner:
+            self._owner = None
+            os.kill(os.getpid(), signal.SIGTERM)
         return True
 
     def writable(self) -> bool:
@@ -70,6 +76,7 @@ def make(supervisord: Any) -> NoCalls:
     places: dict[int, Any] = supervisord.options.get_socket_map()
     for place in [place for place, part in places.items() if isinstance(part, Wakeful)]:
         del places[place]
-    part = Wakeful()
+    owner = os.environ.get(OWNER)
+    part = Wakeful(int(owner) if owner else None)
     places[part.fileno()] = part
     return NoCalls()

@@ -297,6 +297,15 @@ def test_without_a_terminal_there_is_nothing_to_watch(lct: Any, home: Path) -> N
     assert not home.exists()
 
 
+def test_a_demo_that_is_killed_leaves_no_process(empty: Path) -> None:
+    with Demo(empty, "--speed", "600") as demo:
+        demo.plays(1)
+        demo.process.kill()
+        demo.process.wait()
+
+        soon(lambda: not [line for line in demo.left() if line.startswith("process")], 30)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1_800)
 def test_a_signal_at_random_moments_cleans_up(tmp_path: Path) -> None:

@@ -51,6 +51,25 @@ def test_a_flood_of_ends_is_looked_at_without_haste(part: Wakeful) -> None:
     assert times == [2] * HASTE_MAX + [1] * 5
 
 
+def test_it_ends_with_its_owner_and_not_before(part: Wakeful) -> None:
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    try:
+        owned, orphan = Wakeful(os.getppid()), Wakeful(os.getppid() + 1)
+        for _ in range(3):
+            owned.readable()
+        calm = list(came)
+        for _ in range(3):
+            orphan.readable()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for made in (owned, orphan):
+            os.close(made.ear)
+            os.close(made.bell)
+
+    assert (calm, came) == ([], [signal.SIGTERM])
+
+
 def test_a_reload_replaces_the_part(part: Wakeful) -> None:
     places: dict[int, object] = {part.fileno(): part}
     supervisord = SimpleNamespace(options=SimpleNamespace(get_socket_map=lambda: places))
