@@ -53,7 +53,7 @@ class Asker:
 
     def close(self) -> None:
         """Close the sockets; may be called twice."""
-        self._context.destroy(linger=0)
+        sockets.end(self._context)
 
     def _reply(self, line: Socket) -> Envelope | None:
         frames = sockets.received(line)
@@ -115,7 +115,7 @@ class Listener:
 
     def close(self) -> None:
         """Close the sockets; may be called twice."""
-        self._context.destroy(linger=0)
+        sockets.end(self._context)
 
     def _call(self, speaker: str) -> None:
         endpoint = _where(speaker, self._folder, self._endpoints).tell

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple, TypeAlias
 
 import zmq
@@ -26,6 +27,7 @@ RECONNECT_MS_MAX = 100
 EVENTS_WAITING_MAX = 8_192
 """Per hearer, on each side; of what comes on top the hearer learns by its gap in `seq`."""
 REQUESTS_WAITING_MAX = 1_024
+ENDS_WITHIN_SECONDS = 3.0
 SUBSCRIPTION_BYTES_MAX = 1_024
 """What a hearer may send to a speaker: a subscription, and the words of a handshake."""
 IPC_PATH_BYTES_MAX = 103
@@ -57,6 +59,17 @@ def context() -> Context:
     made: Context = zmq.Context()
     made.set(zmq.MAX_SOCKETS, SOCKETS_MAX)
     return made
+
+
+def end(context: Context) -> None:
+    """Close all sockets of a context and let it go, dropping what has not left.
+
+    libzmq waits for its own threads without a limit, and a process must be able to end: where that takes longer than
+    ENDS_WITHIN_SECONDS it is left to the end of the process.
+    """
+    ending = Thread(target=context.destroy, kwargs={"linger": 0}, daemon=True)
+    ending.start()
+    ending.join(ENDS_WITHIN_SECONDS)
 
 
 def answering(context: Context, bytes_max: int = COMMAND_BYTES_MAX) -> Socket:

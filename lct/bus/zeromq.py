@@ -140,7 +140,7 @@ class Post:
         self._lines.clear()
         self._speakers.clear()
         self._security.stop()
-        self.context.destroy(linger=0)
+        sockets.end(self.context)
         if self._lock is not None:
             for endpoint in self._where(self.name):
                 sockets.take_away(endpoint)
