@@ -124,4 +124,7 @@ def _log(home: Path, settings: "Settings") -> Iterator[Any]:
 
     with (home / "log" / "house.log").open("a", encoding="utf-8", buffering=1) as file:
         log.configure("house", json=True, file=file)
-        yield log.get(account=journal_folder(home, settings.house).name)
+        try:
+            yield log.get(account=journal_folder(home, settings.house).name)
+        finally:
+            log.configure("house")  # what is said after this goes to stderr, and to no closed file

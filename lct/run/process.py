@@ -163,7 +163,10 @@ def logging_to(root: Path, name: str) -> Any:
     """Keep the log of a process in log/NAME.log of its home, rotated."""
     with log.Rotated(root / "log" / f"{name}.log", LOG_BYTES_MAX, LOG_BACKUPS) as file:
         log.configure(name, json=True, file=file)
-        yield log.get()
+        try:
+            yield log.get()
+        finally:
+            log.configure(name)  # what is said after this goes to stderr, and to no closed file
 
 
 def main(name: str) -> int:
