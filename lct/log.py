@@ -34,7 +34,7 @@ def configure(
 
     if level not in LEVELS:
         raise ConfigError(f"no log level {level!r}; {nearest(level, LEVELS)}")
-    stream: Any = sys.stderr if file is None else file
+    stream: Any = _Stderr() if file is None else file
     as_json = not stream.isatty() if json is None else json
     structlog.configure(
         processors=[
@@ -59,6 +59,19 @@ def get(**facts: Any) -> "FilteringBoundLogger":
 
     logger: FilteringBoundLogger = structlog.get_logger(**facts)
     return logger
+
+
+class _Stderr:
+    """Whatever stderr is when something is said: one that stood there before may be closed by then."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
 
 
 class Rotated:
