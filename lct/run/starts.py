@@ -19,7 +19,7 @@ from lct.supervisor.processes import runs
 FREE = 2
 """So many lives in a row that were never ready cost no wait: a kill -9 is none of the daemon's fault."""
 WAIT_SECONDS, WAIT_SECONDS_MAX = 0.25, 15.0
-LOOK_SECONDS, ORDER_SECONDS = 0.25, 0.75
+LOOK_SECONDS, ORDER_SECONDS = 0.5, 0.5
 """How soon the end of the supervisor is noticed, and how long this process may take then to end in order."""
 
 
