@@ -7,10 +7,11 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from lct.bus.room import own_codec, recorded
 from lct.bus.seat import NEVER_NS, Heard, Seat
 from lct.daemon import Daemon, Do
 from lct.errors import JournalError, LctError
-from lct.messages.base import Codec, Command, Event, Message, Request, encode, tag_of
+from lct.messages.base import Command, Event, Message, Request, encode, tag_of
 from lct.messages.market_data import BarsClosed
 from lct.ports.base import TimedPort
 from lct.store.journal import Cursor, Errand, Fact, Journal, Word
@@ -140,20 +141,20 @@ class LocalBus:
     def recover(self) -> None:
         """Start: apply the journal, bring back what is not durable, and take the outbox; the only way to start."""
         cursor = self.journal.cursor()
-        codec = Codec(tuple(kind for kind in _kinds(Message) if "." in tag_of(kind)), is_ours=True)
+        codec = own_codec()
         for row in self.journal.rows():
             seat = self.seats.get(row.daemon)
             if seat is None:
                 msg = f"the journal has rows of {row.daemon}, which is not part of this house"
                 raise JournalError(msg)
-            seat.daemon.apply(cast(Event, _recorded(codec, row.body)))
+            seat.daemon.apply(cast(Event, recorded(codec, row.body)))
         self.epoch = cursor.epoch + 1
         self.round, self.now_ns, self.md_seq = cursor.round, cursor.now_ns, cursor.md_seq
-        self._words = [Heard(w.speaker, w.n, _recorded(codec, w.body), w.destination, w.answers) for w in cursor.outbox]
+        self._words = [Heard(w.speaker, w.n, recorded(codec, w.body), w.destination, w.answers) for w in cursor.outbox]
         for name, port in self.ports.items():
             port.resume(cursor.ports.get(name, 0))
         # in the order in which they were said: a venue numbers orders as they come
-        errands = [Do(e.port, cast(Command, _recorded(codec, e.body))) for e in cursor.errands]
+        errands = [Do(e.port, cast(Command, recorded(codec, e.body))) for e in cursor.errands]
         self._carry_out(errands)
         self._rehear()
         for seat in self._seats:
@@ -306,20 +307,3 @@ class LocalBus:
         errands = tuple(Errand(port, msgspec.Raw(encode(command))) for port, command in commands)
         heard = {name: port.given for name, port in self.ports.items()}
         return Cursor(self.epoch, self.round, self.now_ns, self.md_seq, heard, outbox, errands)
-
-
-def _recorded(codec: Codec, body: bytes | msgspec.Raw) -> Message:
-    """Decode what this house wrote once; the hash chain says that it did."""
-    try:
-        return codec.decode(body)
-    except ValueError as error:
-        msg = f"the journal holds a message that this lct cannot read: {error}"
-        raise JournalError(msg) from error
-
-
-def _kinds(root: type[Message]) -> list[type[Message]]:
-    """Return all message types that are known in this process."""
-    found: list[type[Message]] = []
-    for kind in root.__subclasses__():
-        found += [kind, *_kinds(kind)]
-    return found
