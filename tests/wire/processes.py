@@ -1,6 +1,7 @@
 """A house of real processes without a supervisor: each is started again at once when it ends, until it is let go."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any, Self
 
-from lct.bus.presence import Presence, read
+from lct.bus.presence import Presence, read, socket_folder
 from lct.client import Client
 from lct.errors import NoAnswer
 from lct.messages.conductor import GetReplay, Replay
@@ -58,6 +59,9 @@ class Processes:
             except subprocess.TimeoutExpired:
                 one.kill()
                 one.wait()
+        sockets = socket_folder(self.home)
+        if not sockets.is_relative_to(self.home):  # the path of the home is too long for them
+            shutil.rmtree(sockets)
 
     def keep_up(self) -> None:
         """Start whatever is not running."""

@@ -190,7 +190,7 @@ def test_each_is_killed_in_turn_and_the_others_go_on(living: House) -> None:
 
 
 def test_all_at_once_are_back_with_every_fill_once(living: House) -> None:
-    soon(lambda: fills_of(living) > 10)
+    soon(lambda: fills_of(living) > 5)
 
     was = living.kill(*EIGHT)
 
