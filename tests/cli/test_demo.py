@@ -318,4 +318,5 @@ def test_a_signal_at_random_moments_cleans_up(tmp_path: Path) -> None:
             demo.process.communicate()
 
             assert demo.left() == [], n
-            assert code in {128 + number, 0}, n
+            # a shell says 128 + number too of a process that ended by the signal itself, as one does whose work is over
+            assert code in {128 + number, -number, 0}, n
