@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from decimal import Decimal
 
 from daemons.trading_engine.control import Turn, turned
-from daemons.trading_engine.entries import entry_size
+from daemons.trading_engine.entries import entry_size, request_of
 from daemons.trading_engine.holdings import Config, Holding
 from lct.daemon import Ask, Daemon, Said, Saying, answers, on
 from lct.domain.exits import exit_reason
@@ -13,9 +13,9 @@ from lct.domain.instruments import Instrument
 from lct.domain.ledger import Ledger, deposit, funding
 from lct.domain.marks import LOOK_BACK, Marks
 from lct.domain.money import ZERO
-from lct.domain.orders import TERMINAL, OrderType, Side, State
+from lct.domain.orders import TERMINAL, Side, State
 from lct.messages.base import Event
-from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid, OrderMoved, Propose, Verdict
+from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid, OrderMoved, Verdict
 from lct.messages.market_data import BarsClosed
 from lct.messages.strategy_engine import Scored
 from lct.messages.trading_engine import (
@@ -43,8 +43,6 @@ from lct.messages.trading_engine import (
 
 SIGNAL = "signal"
 REMAINDER = "remainder"
-PROPOSAL_NS = 2_000_000_000
-"""How long a proposal is good for."""
 
 
 class TradingEngine(Daemon):
@@ -388,35 +386,8 @@ class TradingEngine(Daemon):
         self, holding: Holding, side: Side, amount: Decimal, reason: str, now_ns: int, *, exits: bool
     ) -> Iterator[Said]:
         instrument = holding.instrument
-        intent_id = f"t{self.proposals + 1}"
-        price = self.marks.price(instrument) or ZERO
-        yield Proposed(
-            intent_id,
-            now_ns,
-            self.md_seq,
-            holding.book,
-            instrument.symbol,
-            side,
-            amount,
-            amount * price,
-            exits,
-            reason,
-        )
-        policy = self.config.exits
-        yield Ask(
-            Propose(
-                intent_id,
-                holding.book,
-                instrument.symbol,
-                side,
-                OrderType.MARKET,
-                amount,
-                self.md_seq,
-                holding.facts,
-                now_ns + PROPOSAL_NS,
-                reduce_only=exits,
-                stop_loss=None if exits else policy.stop_loss,
-                take_profit=None if exits else policy.take_profit,
-                reason=reason,
-            )
-        )
+        notional = amount * (self.marks.price(instrument) or ZERO)
+        where = (self.md_seq, holding.book, instrument.symbol)
+        proposed = Proposed(f"t{self.proposals + 1}", now_ns, *where, side, amount, notional, exits, reason)
+        yield proposed
+        yield Ask(request_of(proposed, holding.facts, self.config.exits))
