@@ -30,7 +30,9 @@ class Comparing:
         self.every_ns = every_ns
         self.is_ready = every_ns is None
         self.compared_ns: int | None = None
-        self._suspected: tuple[Difference, ...] = ()
+        self.suspected: tuple[Difference, ...] = ()
+        """Differences that are not believed yet: the venue may not have told everywhere what it knows."""
+        self._suspected_ns = 0
 
     def look(self, now_ns: int) -> Do:
         """Read the account, with what happened since the last fact that is known."""
@@ -55,11 +57,10 @@ class Comparing:
         self.desk.gate.foreign = tuple(order for order in account.orders if not self._is_ours(order))
         yield from self._resolve(account, ours_open, now_ns)
         differences = (*self._balances(account), *self._orders(ours_open))
-        if differences and differences not in (self._suspected, self.desk.book.differences):
-            self._suspected = differences
+        if differences and differences != self.desk.book.differences and not self._is_certain(differences, now_ns):
             yield self._next(now_ns, AGAIN_NS)
             return
-        self._suspected = ()
+        self.suspected = ()
         self.is_ready = True
         self.compared_ns = now_ns
         if differences != self.desk.book.differences:
@@ -68,6 +69,13 @@ class Comparing:
         foreign = tuple(order.venue_order_id for order in self.desk.gate.foreign)
         yield Reconciled(now_ns, not differences, differences, foreign)
         yield self._next(now_ns, self.every_ns)
+
+    def _is_certain(self, differences: tuple[Difference, ...], now_ns: int) -> bool:
+        """Believe a difference that stays the same for longer than the venue's ways of looking may lag behind."""
+        if differences != self.suspected:
+            self.suspected, self._suspected_ns = differences, now_ns
+            return False
+        return now_ns - self._suspected_ns >= self.desk.terms.visibility_lag_ns
 
     def _next(self, now_ns: int, wait_ns: int) -> Later:
         return Later("compare", now_ns + wait_ns, CompareDue())
