@@ -145,7 +145,7 @@ def test_an_open_order_that_the_venue_does_not_list_is_looked_for():
 def test_a_broken_line_has_the_account_compared():
     room = compared_room()
 
-    (do,) = room.hear(room.daemon.compare_anew(Disturbed(1, NOW, "reconnected"), NOW))
+    do, _ = room.hear(room.daemon.compare_anew(Disturbed(1, NOW, "reconnected"), NOW))
 
     assert isinstance(do.command, Look)
 
