@@ -65,14 +65,20 @@ class LocalBus:
 
     # -- time ---------------------------------------------------------------------------------------------------
 
-    def run(self, *, until_md_seq: int | None = None, on_time: Callable[[int], None] | None = None) -> None:
+    def run(
+        self,
+        *,
+        until_md_seq: int | None = None,
+        until_ns: int = NEVER_NS - 1,
+        on_time: Callable[[int], None] | None = None,
+    ) -> None:
         """Run rounds until nothing is due any more, or all that the bars of `until_md_seq` caused has been done.
 
-        `on_time` is called with the time each time it moves.
+        Nothing that is due after `until_ns` happens. `on_time` is called with the time each time it moves.
         """
         self._begin()
         self._come_to_rest()
-        while self._due_ns != NEVER_NS and (until_md_seq is None or self.md_seq < until_md_seq):
+        while self._due_ns <= until_ns and (until_md_seq is None or self.md_seq < until_md_seq):
             self.now_ns = self._due_ns
             if on_time is not None:
                 on_time(self.now_ns)

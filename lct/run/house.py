@@ -2,6 +2,7 @@
 
 import pkgutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -78,6 +79,8 @@ class Parts:
     folder: Path | None
     """Where the venue may keep its own account; None keeps nothing."""
     install_id: str
+    make_exchange: Callable[[Site], Exchange] | None = None
+    """Opens the account at the venue; None means the plugin that the settings name."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ def assemble(parts: Parts) -> House:
         parts.install_id,
         config=lambda name, _kind: getattr(settings, name),
         strategies=lambda _config: parts.strategies,
+        make_exchange=parts.make_exchange,
     )
     members = [build(name, site) for name in TRADING]
     ports = [port for _, owned in members for port in owned]

@@ -49,6 +49,8 @@ class Site:
     """Whether bars to come may be read ahead of their time, for speed: in replayed time."""
     expected: tuple[str, ...] = ()
     """Which daemons the house has."""
+    make_exchange: "Callable[[Site], Exchange] | None" = None
+    """Opens the account at the venue; None means the plugin that the house names."""
 
     @cached_property
     def feed(self) -> "Feed":
@@ -114,6 +116,8 @@ def cost_rate(site: Site) -> Any:
 
 def open_exchange(site: Site) -> "Exchange":
     """Open the venue's account as it was left, or with the deposits of a first start."""
+    if site.make_exchange is not None:
+        return site.make_exchange(site)
     venue: type[Exchange] = catalog.load("exchanges", site.house.exchange)
     deposits = {site.instruments[0].quote: site.house.cash}
     return venue.open(site.tape, site.instruments, site.house.costs, deposits, site.folder)
