@@ -40,7 +40,8 @@ def always(house: House, witness: Witness) -> Iterator[Broken]:
         if not ZERO <= order.filled <= order.amount:
             yield "I05", f"{key} filled {order.filled} of {order.amount}"
     for (owner, symbol), position in book.ledger.positions.items():
-        leaving = book.leaving(owner, symbol)
+        sent = (leg.order for leg in book.at(owner, symbol) if leg.order.state is not State.PROPOSED)
+        leaving = sum((order.remaining for order in sent if order.reduce_only), ZERO)
         if leaving > abs(position.amount):
             yield "I12", f"exits of {leaving} on {position.amount} of {owner} {symbol}"
         if position.amount < ZERO and not book.frozen and book.house.standing is Standing.ACTIVE:
@@ -79,7 +80,7 @@ def _drifts(ledger: Ledger, witness: Witness, asset: str) -> bool:
     return ledger.total(asset) != theirs
 
 
-def at_the_end(house: House, witness: Witness, plan: Plan) -> Iterator[Broken]:
+def at_the_end(house: House, witness: Witness, plan: Plan, *, has_stopped: bool) -> Iterator[Broken]:
     """Check what holds once the faults have been over for a while: nothing is stuck, and all agree."""
     execution = execution_of(house)
     book = execution.book
@@ -91,7 +92,7 @@ def at_the_end(house: House, witness: Witness, plan: Plan) -> Iterator[Broken]:
             yield "liveness", f"{key} ({leg.name}) is still {leg.order.state.value}: {leg.order.reason}"
     if not execution.comparing.is_ready:
         yield "liveness", "the account was not compared"
-    yield from _grave(execution, witness, plan)
+    yield from _grave(execution, witness, plan, has_stopped=has_stopped)
     yield from _guarded(execution)
     yield from _agreeing(house)
 
@@ -114,13 +115,12 @@ def _example(name: str, house: House, witness: Witness) -> str:
     return ""
 
 
-def _grave(execution: Execution, witness: Witness, plan: Plan) -> Iterator[Broken]:
+def _grave(execution: Execution, witness: Witness, plan: Plan, *, has_stopped: bool) -> Iterator[Broken]:
     """A house must have stopped at what no fault of a line explains, and at nothing else."""
     struck = {kind.partition(".")[2] for kind in witness.struck.struck}
     book = execution.book
-    stopped = bool(book.frozen) or book.house.standing is Standing.HALTED
     happened = sorted(struck & set(GRAVE))
-    if happened and not stopped:
+    if happened and not has_stopped:
         yield "I20", f"nobody stopped at {happened[0]}"
     if not happened and book.differences:
         yield "I08", f"the accounts do not agree: {book.differences[0]}"

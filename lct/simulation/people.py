@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from decimal import Decimal
 
+from msgspec.structs import replace
+
 from lct.domain.money import floor_to
 from lct.domain.orders import OrderType, Side
 from lct.messages.exchange import Disturbed, Place, Transferred
@@ -12,6 +14,7 @@ from lct.simulation.witness import Witness
 
 SILENCE_NS = 90 * SECOND_NS
 MAINTENANCE_NS = 120 * SECOND_NS
+REPEATED = 12
 
 
 class People:
@@ -117,10 +120,14 @@ class People:
         ours = [trade for trade in self.witness.account.trades if not trade.taken.is_foreign]
         if not ours:
             return False
-        from msgspec.structs import replace
-
         trade = ours[-1]
         wrong = replace(told(trade, 0), price=trade.price * 2)
-        self.witness.tell(lambda number, _: replace(told(trade, number)), now_ns)
-        self.witness.tell(lambda number, _: replace(wrong, number=number), now_ns + 1)
+
+        def act(at_ns: int) -> None:
+            self.witness.tell(lambda number, _: told(trade, number), at_ns)
+            self.witness.tell(lambda number, _: replace(wrong, number=number), at_ns + 1)
+
+        for n in range(REPEATED):
+            # again and again, for a house that is killed at that moment has not heard it
+            self.witness.at(now_ns + n * 10 * SECOND_NS, act, on_the_line=False)
         return True

@@ -59,6 +59,11 @@ GRAVE_ODDS = 0.1
 RATES = (0.0, 0.0, 0.03, 0.25)
 """How often a kind of fault strikes, drawn for each kind anew: a few at high rates find more than all at low ones."""
 OPERATIONS_PLANNED = 120
+KILLS_MAX = 12
+"""Kills of one run, by each way of killing: a life costs more than all its orders."""
+KILLS_SPREAD = 1_200
+"""Over how many commits, and results heard, they are spread."""
+KILLING = ("commit", "round")
 
 
 class Fault(NamedTuple):
@@ -116,11 +121,13 @@ def draw(seed: int, minutes: int) -> Plan:
     faults: list[Fault] = []
     for operation, kinds in AT_OPERATIONS.items():
         rates = {kind: chance.choice(RATES) for kind in kinds}
-        total = sum(rates.values())
-        for n in range(1, OPERATIONS_PLANNED + 1):
-            if chance.random() < min(total, 0.5):
-                kind = chance.choices(list(rates), list(rates.values()))[0]
-                faults.append(Fault(operation, n, kind, chance.random()))
+        total = min(sum(rates.values()), 0.5)
+        struck = [n for n in range(1, OPERATIONS_PLANNED + 1) if chance.random() < total]
+        if operation in KILLING:
+            struck = sorted(chance.sample(range(1, KILLS_SPREAD), min(len(struck), KILLS_MAX)))
+        for n in struck:
+            kind = chance.choices(list(rates), list(rates.values()))[0]
+            faults.append(Fault(operation, n, kind, chance.random()))
     for kind, most in AT_TIMES.items():
         times = [(chance.randrange(60, minutes * 60), chance.random()) for _ in range(chance.choice((0, 0, 1, most)))]
         faults += [Fault("time", at, kind, size) for at, size in times]

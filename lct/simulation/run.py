@@ -67,6 +67,8 @@ class _Run:
         self.stand = Stand(plan)
         self.broken: dict[checks.Broken, None] = {}
         self.states: Counter[str] = Counter()
+        self.has_stopped = False
+        """Whether the house ever stopped by itself."""
         self._operator = sorted(
             (self.stand.start_ns + fault.at * SECOND_NS, fault) for fault in plan.faults if OPERATOR in fault.kind
         )
@@ -74,7 +76,7 @@ class _Run:
     def outcome(self) -> Outcome:
         house = self._play()
         witness, plan = self.stand.witness, self.plan
-        for broken in checks.at_the_end(house, witness, plan):
+        for broken in checks.at_the_end(house, witness, plan, has_stopped=self.has_stopped):
             self.broken[broken] = None
         account = witness.account
         document = account.ledger("witness", "main", INSTALL_ID, quiescent=True)
@@ -132,6 +134,9 @@ class _Run:
     def _look(self, house: House) -> None:
         for broken in checks.always(house, self.stand.witness):
             self.broken[broken] = None
+        book = execution_of(house).book
+        by_itself = book.house.standing.value == "halted" and book.house.by == "execution"
+        self.has_stopped = self.has_stopped or by_itself or bool(book.frozen)
 
     def _calm_down(self, house: House) -> None:
         """End the faults; a person looks, and has the house go on where the accounts agree."""
