@@ -157,14 +157,20 @@ def halt(home: Path, folders: list[Path], request: Halt, ask: AskHalt) -> Pulled
 
 def wake(home: Path) -> int | None:
     """Have execution look at the file now; return its pid, None where no process of it is there."""
-    told = presence.read(home / "run").get(EXECUTION)
-    if told is None or not runs(told.pid, EXECUTION):
+    pid = pid_of(home)
+    if pid is None:
         return None
     try:
-        os.kill(told.pid, signal.SIGUSR1)
+        os.kill(pid, signal.SIGUSR1)
     except ProcessLookupError:
         return None
-    return told.pid
+    return pid
+
+
+def pid_of(home: Path) -> int | None:
+    """Return the pid of execution, None where no process of it is there: the number alone may be reused."""
+    told = presence.read(home / "run").get(EXECUTION)
+    return told.pid if told is not None and runs(told.pid, EXECUTION) else None
 
 
 def _is_halted(folder: Path) -> bool:
