@@ -9,7 +9,9 @@ from lct.errors import LctError, NoAnswer, Refused
 
 if TYPE_CHECKING:
     from lct.domain.orders import Order
-    from lct.messages.execution import ExecutionStatus
+    from lct.messages.execution import Done, ExecutionStatus, Resume
+    from lct.run.config import HouseConfig
+    from lct.run.house import House
     from lct.run.switch import Pulled
 
 PATIENCE_MS = 1_500
@@ -147,6 +149,68 @@ def open_orders() -> "list[Order]":
     return [order for order in orders if order.is_working and order.type not in guards]
 
 
+# -- a house in one process ----------------------------------------------------------------------------------------
+
+
+def is_halted(house: "HouseConfig") -> bool:
+    """Whether the file stands that halts the house of an account."""
+    from lct.config import home
+    from lct.run.config import journal_folder
+    from lct.run.switch import FILE
+
+    return (journal_folder(home(), house) / FILE).exists()
+
+
+def refuse_halted(house: "HouseConfig") -> None:
+    """Refuse to run a house that somebody halted, with the way out."""
+    from lct.config import home
+    from lct.run.config import journal_folder
+    from lct.run.switch import standing
+
+    folder = journal_folder(home(), house)
+    order = standing(folder)
+    if order is not None:
+        why = ", ".join(filter(None, (order.by, order.reason)))
+        raise Refused(f"{folder.name} is halted ({why}). Look why, then: {CHECKED} --account {house.account}")
+
+
+def halt_house(house: "House", config: "HouseConfig") -> None:
+    """Have a house in this process obey the file: it lets nothing through and cancels, and its journal says so."""
+    from lct.config import home
+    from lct.messages.execution import Halt
+    from lct.run.config import journal_folder
+    from lct.run.switch import standing
+
+    order = standing(journal_folder(home(), config))
+    if order is None:
+        return
+    try:
+        say(house.ask(Halt(order.reason, order.by)).done, manners())
+        house.bus.checkpoint()
+    except LctError as error:  # it stands still in any case: nobody runs it
+        say(f"its orders were not cancelled: {error}", manners())
+
+
+def _resume_in_one_process(request: "Resume", account: str | None) -> "Done | None":
+    """Have the house of `lct run` take a request while nobody runs it; None where the account has no such house."""
+    from lct.cli.run import settings_of
+    from lct.cli.settings import Market, Money, configured
+    from lct.config import home
+    from lct.run.account import HOUSE
+    from lct.run.config import journal_folder
+    from lct.run.house import open_house
+
+    if not (journal_folder(home(), configured(None, account).house) / f"{HOUSE}.db").exists():
+        return None
+    house = open_house(home(), settings_of(None, account, Market(), Money(), (), None, manners()))
+    try:
+        reply = house.ask(request)
+        house.bus.checkpoint()
+        return reply
+    finally:
+        house.close()
+
+
 # -- resuming ------------------------------------------------------------------------------------------------------
 
 
@@ -175,8 +239,9 @@ def resume_gate(reason: str, account: str | None, symbol: str | None) -> dict[st
     removed = [folder / FILE for folder in folders(account) if symbol is None and release(folder)]
     for path in removed:
         say(f"removed {path}", manners())
+    request = Resume(reason[:200], OPERATOR, symbol)
     try:
-        reply = ask(Resume(reason[:200], OPERATOR, symbol))
+        reply = _resume_in_one_process(request, account) or ask(request)
     except NoAnswer as error:
         raise NoAnswer(f"{error} If it was halted, it still is: `lct up`, then {CHECKED} once more.") from None
     return {"standing": reply.standing.value, "gate": reply.done, "removed": [str(path) for path in removed]}
