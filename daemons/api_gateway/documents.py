@@ -117,6 +117,15 @@ def gate(reply: ExecutionStatus) -> Document:
     }
 
 
+def stands(reply: ExecutionStatus | None) -> Document:
+    """What the gate lets through, beside how trading goes; null where execution does not say."""
+    return {
+        "standing": None if reply is None else reply.standing.value,
+        "standing_reason": None if reply is None else reply.reason,
+        "standing_by": None if reply is None else reply.by,
+    }
+
+
 def comparison(reply: ExecutionStatus) -> Document:
     """What the last comparison with the venue found."""
     document = gate(reply)

@@ -44,13 +44,9 @@ def gate() -> "ExecutionStatus | None":
 
 def standing_facts(account: str | None = None) -> dict[str, Any]:
     """Return how the gate stands, in the shape of `lct trading status --json`; null where nobody says."""
-    status = gate()
-    return {
-        "standing": None if status is None else status.standing.value,
-        "standing_reason": None if status is None else status.reason,
-        "standing_by": None if status is None else status.by,
-        "halt_files": [str(path) for path in files(account)],
-    }
+    from daemons.api_gateway.documents import stands
+
+    return {**stands(gate()), "halt_files": [str(path) for path in files(account)]}
 
 
 def files(account: str | None) -> list[Path]:

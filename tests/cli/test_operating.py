@@ -30,7 +30,7 @@ from lct.messages.trading_engine import Trading, TradingSet
 from lct.run.switch import FILE, pull
 from lct.store.sqlite import SqliteJournal
 from tests.cli.answering import answering
-from tests.cli.standing_execution import NOW, StandingExecution
+from tests.daemons.standing_execution import NOW, StandingExecution
 from tests.daemons.trading_desk import INSTRUMENTS
 
 FOREIGN = "\x1b[2Jevil\u202e"
