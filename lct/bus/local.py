@@ -7,11 +7,11 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from lct.bus.room import own_codec, recorded
+from lct.bus.room import errands_again, own_codec, recorded
 from lct.bus.seat import NEVER_NS, Heard, Seat
 from lct.daemon import Daemon, Do
 from lct.errors import JournalError, LctError
-from lct.messages.base import Command, Event, Message, Request, encode, tag_of
+from lct.messages.base import Event, Message, Request, encode, tag_of
 from lct.messages.market_data import BarsClosed
 from lct.ports.base import TimedPort
 from lct.store.journal import Cursor, Errand, Fact, Journal, Word
@@ -154,8 +154,7 @@ class LocalBus:
         for name, port in self.ports.items():
             port.resume(cursor.ports.get(name, 0))
         # in the order in which they were said: a venue numbers orders as they come
-        errands = [Do(e.port, cast(Command, recorded(codec, e.body))) for e in cursor.errands]
-        self._carry_out(errands)
+        self._carry_out(errands_again(cursor, self.ports, codec))
         self._rehear()
         for seat in self._seats:
             seat.begin(self.now_ns, self.round)

@@ -91,6 +91,7 @@ class RecordedPort:
     """A port that gives what the session had of it; commands go nowhere."""
 
     owner = ""
+    takes_again = True
 
     def __init__(self, role: str, given: int, again: Sequence[Event]) -> None:
         """Begin as the port did."""

@@ -1,6 +1,6 @@
 """A room: one daemon with its journal and ports: hears a batch, decides, applies, commits, then carries out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
@@ -70,7 +70,7 @@ class Room:
             first = self.daemon.rehears_since(port.given) + 1
             for event in port.heard_again(first, port.given) if port.given else ():
                 self.seat.replies_of(event, self.now_ns)
-        self._carry_out([Do(e.port, cast(Command, recorded(codec, e.body))) for e in cursor.errands])
+        self._carry_out(errands_again(cursor, self.ports, codec))
         self.since = self._since()
         self.journal.commit([], self._cursor(self.outbox, ()))
 
@@ -201,6 +201,15 @@ class Room:
             errands,
             dict(self.heard),
         )
+
+
+def errands_again(cursor: Cursor, ports: Mapping[str, TimedPort], codec: Codec) -> list[Do]:
+    """Return the commands of the last commit that may be given again.
+
+    Whether they were carried out nobody knows: what must not be done twice is for its daemon to find out (`recovered`).
+    """
+    errands = [errand for errand in cursor.errands if ports[errand.port].takes_again]
+    return [Do(errand.port, cast(Command, recorded(codec, errand.body))) for errand in errands]
 
 
 def own_codec() -> Codec:

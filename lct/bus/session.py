@@ -31,6 +31,7 @@ class Overheard:
         """Take a port, and what is called with its role and results."""
         self.role = port.role
         self.owner = port.owner
+        self.takes_again = port.takes_again
         self.again: list[Event] = []
         """What it gave again at the start."""
         self._port = port

@@ -2,6 +2,7 @@
 
 import heapq
 import sqlite3
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -205,22 +206,19 @@ def all_orders(path: Path) -> list["Order"]:
 
     Raises JournalError where the journal does not hold: what was changed cannot be folded.
     """
-    import sys
-
-    from daemons.execution.state import Book
+    from daemons.execution import state
     from lct.bus.room import recorded
     from lct.messages.base import Codec, Event
-    from lct.messages.execution import DayStarted, Deposited, Filled, OrderIntended, OrderMoved, ProposalDenied
 
-    codec = Codec((DayStarted, Deposited, Filled, OrderIntended, OrderMoved, ProposalDenied), is_ours=True)
-    book = Book(orders_kept=sys.maxsize, sent_kept=1)
+    codec = Codec(state.KINDS, is_ours=True)
+    book = state.Book(sent_kept=1, over_kept=sys.maxsize)
     verified(path)
     with reading(path) as db:
         for row in read_rows(db, EXECUTION):
             event = recorded(codec, row.body)
             assert isinstance(event, Event), "a journal holds events"
             book.apply(event)
-    orders = [*book.over, *(leg.order for leg in book.legs.values())]
+    orders = [leg.order for leg in (*book.over.values(), *book.legs.values())]
     return sorted(orders, key=lambda order: order.created_ns)
 
 

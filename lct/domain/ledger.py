@@ -16,8 +16,9 @@ DEPOSITS = "deposits"
 OUTSIDE = "outside"
 MARKET = "market"
 FEES = "fees"
-COUNTERPARTIES = (OUTSIDE, MARKET, FEES)
-"""Accounts that are not ours: where deposits come from, who takes the other side, who takes the fees."""
+FUNDING = "funding"
+COUNTERPARTIES = (OUTSIDE, MARKET, FEES, FUNDING)
+"""Accounts that are not ours: where deposits come from, who takes the other side, the fees, and pays funding."""
 
 FLAT = Position()
 
@@ -55,6 +56,25 @@ def deposit(asset: str, amount: Decimal) -> list[Posting]:
     """Return the postings of `amount` of `asset` coming in from outside; negative for a withdrawal."""
     assert amount.is_finite(), "a deposit is a finite amount"
     return [Posting(OUTSIDE, asset, -amount), Posting(DEPOSITS, asset, amount)]
+
+
+def adoption(book: str, base: str, quote: str, amount: Decimal, price: Decimal) -> list[Posting]:
+    """Return the postings of a book taking `amount` of base out of the deposits, for `amount * price` of quote."""
+    assert amount > ZERO, "what is adopted is positive"
+    assert price > ZERO, "the price of what is adopted is positive"
+    account, notional = book_account(book), amount * price
+    return [
+        Posting(DEPOSITS, base, -amount),
+        Posting(account, base, amount),
+        Posting(account, quote, -notional),
+        Posting(DEPOSITS, quote, notional),
+    ]
+
+
+def funding(book: str, asset: str, amount: Decimal) -> list[Posting]:
+    """Return the postings of funding that came to a book (was taken from it where negative)."""
+    assert amount.is_finite(), "funding is a finite amount"
+    return [Posting(FUNDING, asset, -amount), Posting(book_account(book), asset, amount)]
 
 
 def fill_postings(
@@ -127,16 +147,26 @@ class Ledger:
             moved, cost = (amount - fee if side is Side.BUY else amount + fee), fee * price
         elif fee_asset != quote:
             cost = ZERO
+        after, closed = self.positions.get((book, symbol), FLAT).after(side, moved, price, cost, time_ns)
+        self._move(book, symbol, after)
+        return closed
+
+    def adopt(self, book: str, symbol: str, amount: Decimal, price: Decimal, time_ns: int) -> None:
+        """Make `amount` (base) of the deposits the position of a book, as if it had bought them at `price`."""
+        base, quote = _split(symbol)
+        self.post(adoption(book, base, quote, amount, price))
+        before = self.positions.get((book, symbol), FLAT)
+        self._move(book, symbol, before.after(Side.BUY, amount, price, ZERO, time_ns)[0])
+
+    def _move(self, book: str, symbol: str, after: Position) -> None:
         key = (book, symbol)
         before = self.positions.get(key, FLAT)
-        after, closed = before.after(side, moved, price, cost, time_ns)
         self.positions[key] = after
         held = self._held.get(symbol, ZERO) + (after.amount - before.amount)
         if held:
             self._held[symbol] = held
         else:
             self._held.pop(symbol, None)
-        return closed
 
     def position(self, book: str, symbol: str) -> Position:
         """Return what a book holds of a symbol; a flat position where it never traded it."""
@@ -157,10 +187,11 @@ class Ledger:
     def total(self, asset: str) -> Decimal:
         """Return what is ours of an asset: the deposits and all books.
 
-        As every entry sums to zero, that is what the counterparties lack: three look-ups, however many books there are.
+        As every entry sums to zero, that is what the counterparties lack: four look-ups, however many books there are.
         """
         get = self.balances.get
-        return -(get((OUTSIDE, asset), ZERO) + get((MARKET, asset), ZERO) + get((FEES, asset), ZERO))
+        ours = get((OUTSIDE, asset), ZERO) + get((MARKET, asset), ZERO) + get((FEES, asset), ZERO)
+        return -(ours + get((FUNDING, asset), ZERO))
 
     def trial_balance(self) -> dict[str, Decimal]:
         """Return the sum over all accounts per asset, added up anew: anything but zero is a broken ledger."""

@@ -14,7 +14,7 @@ LOOK_BACK = 1_000
 class Marks:
     """Keeps the last columns of closes as they came; symbols that were not in them keep their older close."""
 
-    __slots__ = ("_closes", "_index", "_older", "_prices", "_symbols")
+    __slots__ = ("_closes", "_index", "_older", "_older_ns", "_prices", "_symbols", "_time_ns")
 
     def __init__(self) -> None:
         """Start without any mark."""
@@ -22,15 +22,19 @@ class Marks:
         self._closes: list[float] = []
         self._index: dict[str, int] = {}
         self._older: dict[str, float] = {}
+        self._older_ns: dict[str, int] = {}
+        self._time_ns = 0
         self._prices: dict[str, Decimal] = {}
 
-    def hear(self, symbols: tuple[str, ...], closes: list[float]) -> None:
+    def hear(self, symbols: tuple[str, ...], closes: list[float], time_ns: int = 0) -> None:
         """Take the closes of one timestamp, in the order of `symbols`."""
         if symbols is not self._symbols:
             self._older.update(zip(self._symbols, self._closes, strict=True))
+            self._older_ns.update(dict.fromkeys(self._symbols, self._time_ns))
             self._symbols = symbols
             self._index = {symbol: i for i, symbol in enumerate(symbols)}
         self._closes = closes
+        self._time_ns = time_ns
         if self._prices:
             self._prices.clear()
 
@@ -38,6 +42,10 @@ class Marks:
         """Return the last close of a symbol, None before its first bar."""
         at = self._index.get(symbol)
         return self._older.get(symbol) if at is None else self._closes[at]
+
+    def heard_ns(self, symbol: str) -> int | None:
+        """Return the time of the last close of a symbol, None before its first bar."""
+        return self._time_ns if symbol in self._index else self._older_ns.get(symbol)
 
     def price(self, instrument: Instrument) -> Decimal | None:
         """Return the last close of an instrument as money on its tick, None before its first bar."""

@@ -1,5 +1,6 @@
 """Risk: the hard limits of the gate, each denial with its reason; what is not known is denied."""
 
+import enum
 from decimal import Decimal
 from typing import Annotated, Protocol
 
@@ -10,7 +11,24 @@ from lct.domain.instruments import Instrument, Kind
 from lct.domain.money import ONE, ZERO, Money, plain
 from lct.domain.orders import OrderType, Side
 
+NS_PER_SECOND = 1_000_000_000
 Count = Annotated[int, Meta(ge=0)]
+
+
+class Standing(enum.Enum):
+    """What the gate lets through: all, only what reduces exposure, or nothing but cancels and a flattening."""
+
+    ACTIVE = "active"
+    REDUCING = "reducing"
+    HALTED = "halted"
+
+    # as of State: there is one of each
+    __hash__ = object.__hash__
+
+
+def worse(one: Standing, other: Standing) -> Standing:
+    """Return the stricter of two standings."""
+    return max(one, other, key=list(Standing).index)
 
 
 class Intent(Protocol):
@@ -67,8 +85,21 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     max_gross_exposure: Annotated[
         Money | None, Meta(description="sum of all positions' sizes, live orders filled, as a fraction of equity")
     ] = ONE
+    max_order_amount: Annotated[Money | None, Meta(description="largest order, in base, whatever its price")] = None
     max_open_orders: Annotated[Count, Meta(description="orders live at once, protection apart")] = 20
     max_orders_per_minute: Annotated[Count, Meta(description="orders sent in any 60 seconds, protection apart")] = 60
+    max_orders_per_second: Annotated[Count, Meta(description="orders sent in any second, protection apart")] = 5
+    max_alike_per_minute: Annotated[
+        Count | None, Meta(description="orders of one strategy, symbol and side in any 60 seconds")
+    ] = 3
+    repeat_seconds: Annotated[
+        Count, Meta(description="how long the same strategy, symbol, side, amount and price may not come again")
+    ] = 10
+    max_data_age_bars: Annotated[
+        Count | None, Meta(description="age of a symbol's last close, in bars, from which nothing is entered")
+    ] = 3
+    forbid_self_cross: Annotated[bool, Meta(description="deny what would trade with a resting order of our own")] = True
+    restricted: Annotated[tuple[str, ...], Meta(description="symbols that may only be reduced")] = ()
     price_collar: Annotated[
         Money, Meta(description="how far a limit price may lie from the reference price, as a fraction of it")
     ] = Decimal("0.1")
@@ -80,11 +111,18 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ] = Decimal("0.2")
     min_price: Annotated[Money, Meta(description="lowest reference price of what may be bought, in quote")] = ZERO
     allow_short: Annotated[bool, Meta(description="let a perpetual's position go below zero; spot never may")] = False
+    max_unknown: Annotated[Count, Meta(description="orders of unknown fate at once; more halt trading")] = 5
+    max_rejects_per_minute: Annotated[
+        Count | None, Meta(description="orders refused by the venue in any 60 seconds; more halt trading")
+    ] = 20
+    runaway_factor: Annotated[
+        Count | None, Meta(description="fills of a minute, against the hour's average; more halt trading")
+    ] = 10
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
             value = getattr(self, name)
-            if value is not None and not (Decimal(value).is_finite() and value >= 0):
+            if isinstance(value, Decimal | int) and not (Decimal(value).is_finite() and value >= 0):
                 raise ValueError(f"{name} must be at least 0, not {value}")
 
 
@@ -96,6 +134,8 @@ class Exposure(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     `book_exits` what remains of the book's live reduce-only orders, without the protection that execution itself
     resizes. `gross` is the worst-case gross exposure: the sizes of all positions, live orders counted as filled.
     `cash_free` is net of what live buys reserve. `cost_rate` is the fraction of a notional that fees and slippage take.
+    `standing` is the stricter of the house's and the symbol's. `repeats_within_ns` is how long ago the same order was
+    sent, None if it was not; `crossing_price` the best price of a resting order of ours on the other side.
     """
 
     instrument: Instrument
@@ -113,6 +153,13 @@ class Exposure(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     open_orders: int = 0
     orders_last_minute: int = 0
     has_live_intent: bool = False
+    standing: Standing = Standing.ACTIVE
+    standing_reason: str = ""
+    orders_last_second: int = 0
+    alike_last_minute: int = 0
+    repeats_within_ns: int | None = None
+    data_age_bars: int = 0
+    crossing_price: Money | None = None
     equity_day_start: Money | None = None
     equity_peak: Money | None = None
 
@@ -122,12 +169,40 @@ def verdict(intent: Intent, exposure: Exposure, limits: Limits) -> str | None:
 
     All live orders are counted as filled where that is worse. What is missing, not finite or not positive is denied.
     """
-    reason = _unsound(intent, exposure) or _misfit(intent, exposure, limits)
+    reason = _not_let_through(intent, exposure) or _unsound(intent, exposure) or _misfit(intent, exposure, limits)
     if reason is not None:
         return reason
     if intent.reduce_only:
         return _not_reducing(intent, exposure)
-    return _over_numbers(exposure, limits) or _over_size(intent, exposure, limits)
+    return (
+        _over_numbers(exposure, limits) or _suspicious(intent, exposure, limits) or _over_size(intent, exposure, limits)
+    )
+
+
+def _not_let_through(intent: Intent, exposure: Exposure) -> str | None:
+    """Say that the gate is not open to this kind of order."""
+    standing = exposure.standing
+    if standing is Standing.ACTIVE or (standing is Standing.REDUCING and intent.reduce_only):
+        return None
+    return f"standing: {standing.value}, {exposure.standing_reason}"
+
+
+def _suspicious(intent: Intent, exposure: Exposure, limits: Limits) -> str | None:
+    """Say what looks like a mistake rather than a decision: old data, a repetition, a trade with ourselves."""
+    if exposure.instrument.symbol in limits.restricted:
+        return f"restricted: {exposure.instrument.symbol} may only be reduced"
+    if limits.max_data_age_bars is not None and exposure.data_age_bars > limits.max_data_age_bars:
+        return f"max_data_age_bars: {exposure.data_age_bars} > {limits.max_data_age_bars}"
+    ago = exposure.repeats_within_ns
+    if ago is not None and ago < limits.repeat_seconds * NS_PER_SECOND:
+        return f"repeat_seconds: sent {ago / NS_PER_SECOND:g} s ago, not within {limits.repeat_seconds}"
+    crossing = exposure.crossing_price
+    if limits.forbid_self_cross and crossing is not None:
+        price = intent.price or exposure.reference_price
+        assert price is not None, "a missing reference was denied"
+        if price >= crossing if intent.side is Side.BUY else price <= crossing:
+            return f"forbid_self_cross: {plain(price)} would trade with an order of ours at {plain(crossing)}"
+    return None
 
 
 _SIGNED = ("equity", "cash_free", "book_amount", "symbol_amount")
@@ -209,6 +284,11 @@ def _over_numbers(exposure: Exposure, limits: Limits) -> str | None:
         return f"max_open_orders: {exposure.open_orders} + 1 > {limits.max_open_orders}"
     if exposure.orders_last_minute >= limits.max_orders_per_minute:
         return f"max_orders_per_minute: {exposure.orders_last_minute} + 1 > {limits.max_orders_per_minute}"
+    if exposure.orders_last_second >= limits.max_orders_per_second:
+        return f"max_orders_per_second: {exposure.orders_last_second} + 1 > {limits.max_orders_per_second}"
+    alike = limits.max_alike_per_minute
+    if alike is not None and exposure.alike_last_minute >= alike:
+        return f"max_alike_per_minute: {exposure.alike_last_minute} + 1 > {alike}"
     return None
 
 
@@ -234,7 +314,8 @@ def _over_size(intent: Intent, exposure: Exposure, limits: Limits) -> str | None
         return f"min_price: {plain(reference)} < {plain(limits.min_price)}"
     notional = amount * worst_price
     return (
-        _over("max_order_notional", notional, limits.max_order_notional)
+        _over("max_order_amount", amount, limits.max_order_amount)
+        or _over("max_order_notional", notional, limits.max_order_notional)
         or _over("max_position_notional", size * worst_price, limits.max_position_notional)
         or _over_account(intent, exposure, limits, notional, (size - size_before) * worst_price)
     )

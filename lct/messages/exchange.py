@@ -113,7 +113,7 @@ class Sought(Event, frozen=True, tag="exchange.sought"):
     """What one sweep for an order found.
 
     `order` is what the venue has of it, None where no way found any; `endpoints` names the ways that answered and had
-    nothing. `is_live` says that a control read of the same sweep succeeded: without it, silence proves nothing.
+    nothing. `is_proven` says that a control read of the same sweep succeeded: without it, silence proves nothing.
     """
 
     number: int
@@ -121,7 +121,7 @@ class Sought(Event, frozen=True, tag="exchange.sought"):
     client_order_id: str
     order: VenueOrder | None
     endpoints: tuple[str, ...] = ()
-    is_live: bool = False
+    is_proven: bool = False
 
 
 class Disturbed(Event, frozen=True, tag="exchange.disturbed"):

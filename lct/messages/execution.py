@@ -1,12 +1,12 @@
 """What execution says and answers: orders, fills, and the verdict on every proposal."""
 
-import enum
 from typing import Annotated, ClassVar
 
 import msgspec
 
 from lct.domain.money import Money
 from lct.domain.orders import Order, OrderType, Side, State
+from lct.domain.risk import Standing
 from lct.messages.base import Event, Request
 
 By = Annotated[str, msgspec.Meta(max_length=128)]
@@ -166,14 +166,6 @@ class Filled(Event, frozen=True, gc=False, tag="execution.filled"):
     protective: bool = False
 
 
-class Standing(enum.Enum):
-    """What the gate lets through: all, only what reduces exposure, or nothing but cancels and a flattening."""
-
-    ACTIVE = "active"
-    REDUCING = "reducing"
-    HALTED = "halted"
-
-
 class StandingSet(Event, frozen=True, tag="execution.standing_set"):
     """The gate of the house (of one symbol where named) now stands so, and why; latched until somebody resumes it."""
 
@@ -216,28 +208,18 @@ class Reconciled(Event, frozen=True, tag="execution.reconciled"):
     foreign: tuple[str, ...] = ()
 
 
-class OrderResolved(Event, frozen=True, tag="execution.order_resolved"):
-    """A person decided what became of an UNKNOWN order, on evidence of their own; an OrderMoved follows."""
+class Decided(Event, frozen=True, tag="execution.decided"):
+    """A person decided what no evidence could: the fate of an order, or what a difference was; what follows is next.
+
+    `about` is the client order id or the asset, `verdict` the state or the amount.
+    """
 
     durable = True
 
     journal_seq: int
     time_ns: int
-    client_order_id: str
-    verdict: State
-    reason: str
-    by: str
-
-
-class TransferExplained(Event, frozen=True, tag="execution.transfer_explained"):
-    """A person explained a difference of balances as a transfer; a Deposited follows."""
-
-    durable = True
-
-    journal_seq: int
-    time_ns: int
-    asset: str
-    amount: Money
+    about: str
+    verdict: str
     reason: str
     by: str
 
@@ -259,6 +241,23 @@ class Unprotected(Event, frozen=True, tag="execution.unprotected"):
     symbol: str
     amount: Money
     reason: str
+
+
+class SweepDue(Event, frozen=True, tag="execution.sweep_due"):
+    """Look for an order again; a timer of execution's own."""
+
+    client_order_id: str
+
+
+class CompareDue(Event, frozen=True, tag="execution.compare_due"):
+    """Compare with the venue again; a timer of execution's own."""
+
+
+class ProtectionDue(Event, frozen=True, tag="execution.protection_due"):
+    """Place a guard that was lost anew, for the `attempt`-th time; a timer of execution's own."""
+
+    client_order_id: str
+    attempt: int
 
 
 class Orders(Event, frozen=True, tag="execution.orders"):
@@ -371,7 +370,7 @@ class Reconcile(Request[Done], frozen=True, tag="execution.reconcile"):
     changes: ClassVar[bool] = True
 
 
-class ExecutionStatus(Event, frozen=True, tag="execution.status"):
+class ExecutionStatus(Event, frozen=True, tag="execution.execution_status"):
     """How execution stands: the gate, frozen symbols with the reason, and the last comparison with the venue.
 
     `unknown` are client order ids; `foreign` the open orders at the venue that are not ours. Times in ns, None: never.
@@ -392,5 +391,5 @@ class ExecutionStatus(Event, frozen=True, tag="execution.status"):
     denials: dict[str, int] = {}  # noqa: RUF012 - msgspec copies it
 
 
-class GetExecutionStatus(Request[ExecutionStatus], frozen=True, tag="execution.get_status"):
+class GetExecutionStatus(Request[ExecutionStatus], frozen=True, tag="execution.get_execution_status"):
     """How does execution stand?"""

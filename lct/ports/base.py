@@ -8,13 +8,17 @@ from lct.messages.base import Command, Event
 class TimedPort(Protocol):
     """The outside of one daemon (`owner`) in replayed time: a recording, or a venue that is simulated from one.
 
-    Results are numbered from 1 without a gap and always come in the same order for the same commands; a command that
-    was carried out before a crash may be given again and then changes nothing.
+    Results are numbered from 1 without a gap and always come in the same order for the same commands.
     """
 
     role: str
     """What `Do` calls it: feed, exchange."""
     owner: str
+
+    @property
+    def takes_again(self) -> bool:
+        """Whether a command that may have been carried out before a crash can be given again without harm."""
+        ...
 
     @property
     def given(self) -> int:

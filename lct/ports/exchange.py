@@ -9,10 +9,38 @@ from lct.domain.instruments import Instrument
 from lct.domain.matching import Costs
 from lct.domain.orders import Order
 from lct.domain.tape import Tape
+from lct.domain.venues import Terms
 from lct.messages.base import Command, Event
-from lct.messages.exchange import Account, Cancel, Cancelled, Look, Place, Placed, PlaceRefused, Traded
+from lct.messages.exchange import (
+    Account,
+    Cancel,
+    Cancelled,
+    Find,
+    Look,
+    Place,
+    Placed,
+    PlaceRefused,
+    Sought,
+    Traded,
+    VenueOrder,
+)
 
-__all__ = ["Account", "Cancel", "Cancelled", "Exchange", "Look", "Order", "Place", "PlaceRefused", "Placed", "Traded"]
+__all__ = [
+    "Account",
+    "Cancel",
+    "Cancelled",
+    "Exchange",
+    "Find",
+    "Look",
+    "Order",
+    "Place",
+    "PlaceRefused",
+    "Placed",
+    "Sought",
+    "Terms",
+    "Traded",
+    "VenueOrder",
+]
 
 
 class Exchange(ABC):
@@ -22,9 +50,14 @@ class Exchange(ABC):
     summary: ClassVar[str]
     role = "exchange"
     owner = "execution"
-    idempotent_forever: ClassVar[bool] = False
-    """Whether the same Place under the same client order id never trades twice, however late it is repeated."""
+    terms: ClassVar[Terms] = Terms()
+    """What the venue keeps to; one that says nothing is trusted with nothing."""
     given: int
+
+    @property
+    def takes_again(self) -> bool:
+        """Whether commands may be repeated after a crash: only where the same order never trades twice."""
+        return self.terms.idempotent_forever
 
     @classmethod
     @abstractmethod
@@ -48,7 +81,7 @@ class Exchange(ABC):
 
     @abstractmethod
     def do(self, command: Command, now_ns: int) -> None:
-        """Carry out Place, Cancel or Look."""
+        """Carry out Place, Cancel, Find or Look."""
 
     @abstractmethod
     def resume(self, heard: int) -> None:

@@ -14,6 +14,7 @@ class TapePort:
 
     role = "feed"
     owner = "market_data"
+    takes_again = True
 
     def __init__(
         self, tape: Tape, refused: dict[str, dict[str, int]] | None = None, *, begins_ns: int | None = None

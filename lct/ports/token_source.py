@@ -65,6 +65,7 @@ class TokenPort:
 
     role = "tokens"
     owner = "token_discovery"
+    takes_again = True
 
     def __init__(self, source: TokenSource, *, begins_now: bool = False) -> None:
         """Take a source; `begins_now` where its period begins with this life, so that all in it is new."""

@@ -27,6 +27,9 @@ if TYPE_CHECKING:  # numpy comes with them, and not every daemon needs it
 
 ConfigT = TypeVar("ConfigT", bound=msgspec.Struct)
 
+COMPARE_EVERY_NS = 60_000_000_000
+"""How often execution compares its account with the venue's."""
+
 
 @dataclass
 class Site:
@@ -146,14 +149,19 @@ def _execution(site: Site) -> Built:
 
     config = site.config("execution", Config)
     identity = Identity(site.install_id, site.house.venue, site.house.account)
+    exchange = open_exchange(site)
+    # in replayed time a venue of our own is a part of the house: it cannot differ, and looking would move its numbers
+    is_apart = not (site.recorded and exchange.terms.idempotent_forever)
     daemon = Execution(
         identity,
         site.instruments,
-        config.simulated,
+        config.live if site.house.mode == "live" else config.simulated,
+        terms=exchange.terms,
         cost_rate=cost_rate(site),
         orders_kept=config.orders_kept,
+        compares_every_ns=COMPARE_EVERY_NS if is_apart else None,
     )
-    return daemon, [open_exchange(site)]
+    return daemon, [exchange]
 
 
 def _portfolio(site: Site) -> Built:
@@ -243,8 +251,4 @@ def checked_venue(house: HouseConfig, made: "Feed") -> "type[Exchange]":
     if any(i.contract_size != ONE for i in instruments):
         raise ConfigError("contracts of another size than 1 are not traded yet; leave their symbols out")
     venue: type[Exchange] = catalog.load("exchanges", house.exchange)
-    if not venue.idempotent_forever:
-        raise Refused(
-            f"exchange {venue.name} may not be sent the same order twice, and recovery of this version repeats orders"
-        )
     return venue

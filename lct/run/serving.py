@@ -20,6 +20,7 @@ class ServedPort:
 
     role = "http"
     owner = "api_gateway"
+    takes_again = True
 
     def __init__(self) -> None:
         """Serve nothing yet."""

@@ -9,7 +9,7 @@ import msgspec
 from lct.domain.money import Money
 from lct.errors import JournalError
 from lct.messages.base import Event, encode, own_money_hook
-from lct.ports.exchange import Account, Cancelled, Place, Placed, PlaceRefused, Traded
+from lct.ports.exchange import Account, Cancelled, Place, Placed, PlaceRefused, Sought, Traded
 
 USER_VERSION = 1
 SCHEMA_SQL = """
@@ -18,7 +18,7 @@ create table orders (client_order_id text primary key, live integer not null, bo
 create table results (number integer primary key, due_ns integer not null, body blob not null) strict;
 """
 
-Results = Account | Cancelled | Placed | PlaceRefused | Traded
+Results = Account | Cancelled | Placed | PlaceRefused | Sought | Traded
 
 
 class Totals(msgspec.Struct, frozen=True):

@@ -3,7 +3,6 @@
 import heapq
 from bisect import insort
 from decimal import Decimal
-from math import inf
 from pathlib import Path
 from typing import Self
 
@@ -25,8 +24,22 @@ from lct.domain.orders import OrderType, Side
 from lct.domain.tape import Tape
 from lct.errors import JournalError
 from lct.messages.base import Command, Event
-from lct.ports.exchange import Account, Cancel, Cancelled, Exchange, Look, Place, Placed, PlaceRefused, Traded
+from lct.ports.exchange import (
+    Account,
+    Cancel,
+    Cancelled,
+    Exchange,
+    Find,
+    Look,
+    Place,
+    Placed,
+    PlaceRefused,
+    Sought,
+    Terms,
+    Traded,
+)
 from plugins.exchanges._paper_books import PaperBooks, Past, Resting, Totals
+from plugins.exchanges._paper_sight import first_touch, levels, seen
 
 APART = "One of both was lost or restored without the other: restore both from one moment, or `lct portfolio reset`."
 BLOCK_BARS = 256
@@ -41,7 +54,7 @@ class Paper(Exchange):
 
     name = "paper"
     summary = "fills from recorded bars: fees, spread, slippage, partial fills, stops worst case first"
-    idempotent_forever = True
+    terms = Terms(idempotent_forever=True, visibility_lag_ns=0)
 
     def __init__(
         self,
@@ -116,9 +129,12 @@ class Paper(Exchange):
             self._place(command, now_ns)
         elif isinstance(command, Cancel):
             self._cancel(command, now_ns)
+        elif isinstance(command, Find):
+            self._find(command, now_ns)
         else:
             assert isinstance(command, Look), f"the paper venue cannot do {command}"
-            self._report(Account(self._next(), now_ns, dict(self._balances)), now_ns)
+            orders = tuple(seen(resting) for resting in self._live.values())
+            self._report(Account(self._next(), now_ns, dict(self._balances), orders), now_ns)
         self._save()
 
     def resume(self, heard: int) -> None:
@@ -195,6 +211,14 @@ class Paper(Exchange):
         self._is_past(key, Past(filled, cancelled=True))
         self._report(Cancelled(self._next(), now_ns, key, filled, "" if resting else "not open"), now_ns)
 
+    def _find(self, command: Find, now_ns: int) -> None:
+        """Tell an order that rests; all else was told when it happened, and is told again where it was not heard."""
+        resting = self._live.get(command.client_order_id)
+        order = None if resting is None else seen(resting)
+        self._report(
+            Sought(self._next(), now_ns, command.client_order_id, order, ("orders", "trades"), is_proven=True), now_ns
+        )
+
     def _schedule(self, resting: Resting) -> None:
         """Find the bar at which the order does something, from its index `at` on."""
         order = resting.order
@@ -216,20 +240,20 @@ class Paper(Exchange):
     def _touched(self, order: Place, at: int) -> int:
         """Return the index of the first bar from `at` on that touches the order, or the number of bars."""
         bars = self._tape.bars(order.symbol)
-        below, above = _levels(order)
+        below, above = levels(order)
         total = len(bars)
         # the rest of the block that `at` is in; then the first block with a touch in it, and that alone bar by bar
         block = at // BLOCK_BARS
         end = (block + 1) * BLOCK_BARS
-        first = _first_touch(bars.low[at:end], bars.high[at:end], below, above)
+        first = first_touch(bars.low[at:end], bars.high[at:end], below, above)
         if first is None and end < total:
             lows, highs = self._extremes_of(order.symbol)
-            ahead = _first_touch(lows[block + 1 :], highs[block + 1 :], below, above)
+            ahead = first_touch(lows[block + 1 :], highs[block + 1 :], below, above)
             if ahead is None:
                 return total
             at = (block + 1 + ahead) * BLOCK_BARS
             end = at + BLOCK_BARS
-            first = _first_touch(bars.low[at:end], bars.high[at:end], below, above)
+            first = first_touch(bars.low[at:end], bars.high[at:end], below, above)
         return total if first is None else at + first
 
     def _extremes_of(self, symbol: str) -> tuple[Floats, Floats]:
@@ -243,7 +267,7 @@ class Paper(Exchange):
         return found
 
     def _at_open(self, order: Place, open_: float) -> bool:
-        below, above = _levels(order)
+        below, above = levels(order)
         return open_ <= below or open_ >= above
 
     def _happen(self, resting: Resting) -> None:
@@ -358,29 +382,3 @@ class Paper(Exchange):
         for resting in live:
             self._live[resting.order.client_order_id] = resting
             self._schedule(resting)
-
-
-def _first_touch(low: Floats, high: Floats, below: float, above: float) -> int | None:
-    """Return the index of the first low at or below `below`, or high at or above `above`; None without one."""
-    if above == inf:
-        hits = low <= below
-    else:
-        hits = high >= above
-        if below != -inf:
-            hits |= low <= below
-    first = int(hits.argmax()) if len(hits) else 0
-    return first if len(hits) and hits[first] else None
-
-
-def _levels(order: Place) -> tuple[float, float]:
-    """Return the prices at or below which, and at or above which, a bar touches the order."""
-    below, above = -inf, inf
-    if order.type is OrderType.LIMIT:
-        assert order.price is not None, "a limit has its price"
-        level = float(order.price)
-        return (level, above) if order.side is Side.BUY else (below, level)
-    stop = None if order.stop_price is None else float(order.stop_price)
-    take = None if order.take_profit_price is None else float(order.take_profit_price)
-    if order.side is Side.SELL:
-        return (below if stop is None else stop), (above if take is None else take)
-    return (below if take is None else take), (above if stop is None else stop)

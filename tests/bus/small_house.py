@@ -43,6 +43,7 @@ class Script:
 
     def __init__(self, owner: str, *results: tuple[int, Event], role: str = "script") -> None:
         self.owner, self.role = owner, role
+        self.takes_again = True
         self.given = 0
         self.done: list[tuple[int, str]] = []
         self._results = sorted(results, key=lambda result: result[0])

@@ -1,6 +1,5 @@
 """A room for one execution daemon: a twin applies each durable event as recovery does."""
 
-from collections import deque
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -30,7 +29,7 @@ class Room:
     def __init__(self, limits=SIMULATED):
         self.daemon, self.twin = (Execution(Identity("i", "paper", "main"), INSTRUMENTS, limits) for _ in range(2))
         self.number = 0
-        self.hear(self.daemon.open_books(Account(1, 0, {"USDT": Decimal(10_000)}), 0))
+        self.hear(self.daemon.compare(Account(1, 0, {"USDT": Decimal(10_000)}), 0))
         self.bars(0, 1, {"A/USDT": 100.0, "B/USDT": 50.0})
 
     def hear(self, said):
@@ -114,10 +113,11 @@ def state_of(daemon):
         dict(book.ledger.positions),
         dict(book.verdicts),
         dict(book.facts),
-        set(book.trades_seen),
-        deque(book.sent_ns),
+        dict(book.trades_seen),
+        book.rates.state(),
         {key: dict(legs) for key, legs in book.live.items()},
-        (book.seq, book.deposited, book.next_day_ns, book.day_equity, book.peak),
+        (book.seq, book.deposited, book.next_day_ns, book.day_equity, book.peak, book.told_ns),
+        (book.house, dict(book.frozen), book.differences, list(book.unknown), dict(book.transfers_seen)),
     )
 
 
@@ -150,7 +150,7 @@ def exit_(room, amount="2", **changes):
         Side.SELL,
         OrderType.MARKET,
         Decimal(amount),
-        room.daemon.md_seq,
+        room.daemon.desk.md_seq,
         room.facts,
         NOW + 1,
         reduce_only=True,

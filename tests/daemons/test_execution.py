@@ -9,7 +9,7 @@ from daemons.execution import SIMULATED, Execution, Identity
 from lct.daemon import Do
 from lct.domain.orders import OrderType, Side, State
 from lct.domain.risk import Limits
-from lct.messages.exchange import Account, Cancel, Look, Place, PlaceRefused
+from lct.messages.exchange import Account, Cancel, Find, Look, Place, PlaceRefused
 from lct.messages.execution import (
     DayStarted,
     Filled,
@@ -189,7 +189,7 @@ def test_an_acknowledgement_after_the_first_fill_moves_nothing():
     assert room.placed(order_id("t1")) == []
 
 
-@pytest.mark.parametrize("kind", ["place", "refusal", "trade", "cancel"])
+@pytest.mark.parametrize("kind", ["place", "refusal", "cancel"])
 def test_what_the_venue_says_about_an_unknown_order_changes_nothing(kind):
     room = Room()
 
@@ -197,18 +197,18 @@ def test_what_the_venue_says_about_an_unknown_order_changes_nothing(kind):
         assert room.placed("f" * 32) == []
     elif kind == "refusal":
         assert room.hear(room.daemon.reject(PlaceRefused(1, NOW, "f" * 32, "no"), NOW)) == []
-    elif kind == "trade":
-        assert room.traded("f" * 32, "1", "100") == []
     else:
         assert room.cancelled("f" * 32) == []
 
 
-def test_missing_fills_at_a_cancel_end_the_process():
+def test_an_order_whose_cancel_tells_of_more_fills_than_are_known_is_not_over_and_is_looked_for():
     room = Room()
     room.enter("2", filled="1")
 
-    with pytest.raises(AssertionError, match="are missing"):
-        room.cancelled(order_id("t1"), "1.5")
+    said = room.cancelled(order_id("t1"), "1.5")
+
+    assert [type(m.command) for m in said] == [Find]
+    assert room.live()["order"].state is State.PARTIAL
 
 
 # -- protection -----------------------------------------------------------------------------------------------------
@@ -425,11 +425,11 @@ def test_the_first_start_looks_at_the_account_and_books_it_once():
     account = Account(1, 0, {"USDT": Decimal(5), "A": Decimal(1)})
 
     assert list(daemon.recovered(0)) == [Do("exchange", Look())]
-    said = list(daemon.open_books(account, 0))
+    said = list(daemon.compare(account, 0))
     assert [(m.asset, m.amount) for m in said] == [("A", 1), ("USDT", 5)]
     for event in said:
         daemon.apply(event)
-    assert list(daemon.open_books(account, 0)) == []
+    assert list(daemon.compare(account, 0)) == []
     assert list(daemon.recovered(0)) == []
 
 

@@ -109,6 +109,7 @@ class Hand:
         self, owner: str, role: str = "hand", done: list[str] | None = None, kept: list[Event] | None = None
     ) -> None:
         self.owner, self.role = owner, role
+        self.takes_again = True
         self.given = 0
         self.done = [] if done is None else done
         self.kept = [] if kept is None else kept
