@@ -23,9 +23,10 @@ from daemons.api_gateway.asking import Ask, Desk
 from daemons.api_gateway.door import Door, Tell
 from daemons.api_gateway.keys import Key, KeyStore
 from lct import log
+from lct.domain.risk import Standing
 from lct.domain.text import as_json
 from lct.errors import ConfigError, LctError, NoAnswer, NotFound, Refused
-from lct.messages.execution import ExecutionStatus, Flatten, GetExecutionStatus, Halt, Standing
+from lct.messages.execution import ExecutionStatus, Flatten, GetExecutionStatus, Halt
 from lct.messages.market_data import GetBars, GetSymbols, GetTicker
 from lct.messages.portfolio import GetPositions
 from lct.messages.strategy_engine import GetSignals

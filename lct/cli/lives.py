@@ -17,7 +17,7 @@ IDS_SUGGESTED_MAX = 200
 SQL = (
     "select daemon, journal_seq, epoch, prev_hash, hash, heard_ref, round, now_ns, type, schema, body from journal "
     "where daemon = ?1 and type in ('execution.order_intended', 'execution.order_moved', 'execution.filled', "
-    "'execution.order_resolved') and instr(body, ?2) order by position"
+    "'execution.decided') and instr(body, ?2) order by position"
 )
 
 
@@ -38,9 +38,9 @@ def life_of(path: Path, beginning: str) -> tuple["Order", list[dict[str, Any]]]:
 def _events(path: Path, beginning: str) -> "list[tuple[Row, Event]]":
     from lct.bus.room import recorded
     from lct.messages.base import Codec
-    from lct.messages.execution import Filled, OrderIntended, OrderMoved, OrderResolved
+    from lct.messages.execution import Decided, Filled, OrderIntended, OrderMoved
 
-    codec = Codec((OrderIntended, OrderMoved, Filled, OrderResolved), is_ours=True)
+    codec = Codec((OrderIntended, OrderMoved, Filled, Decided), is_ours=True)
     if not 0 < len(beginning) <= ID_LETTERS_MAX:
         raise ConfigError(f"an order id has 1 to {ID_LETTERS_MAX} letters")
     with reading(path) as db:
@@ -51,7 +51,9 @@ def _events(path: Path, beginning: str) -> "list[tuple[Row, Event]]":
 
 def _id(event: Any) -> str:
     """Return the client order id that an event is about."""
-    return str(event.order.client_order_id if hasattr(event, "order") else event.client_order_id)
+    if hasattr(event, "order"):
+        return str(event.order.client_order_id)
+    return str(event.about if hasattr(event, "about") else event.client_order_id)
 
 
 def _newest_ids(path: Path) -> list[str]:
@@ -94,7 +96,7 @@ def _folded(events: "list[Event]") -> "Order":
 
 def _row(row: Row, event: Any) -> dict[str, Any]:
     """Return one thing that became of the order."""
-    from lct.messages.execution import Filled, OrderIntended, OrderResolved
+    from lct.messages.execution import Decided, Filled, OrderIntended
 
     amount = price = None
     if isinstance(event, OrderIntended):
@@ -105,14 +107,18 @@ def _row(row: Row, event: Any) -> dict[str, Any]:
     elif isinstance(event, Filled):
         name, state, amount, price = "filled", event.state, event.amount, event.price
         detail = f"trade {event.trade_id}, fee {event.fee} {event.fee_asset}"
-    elif isinstance(event, OrderResolved):
-        name, state, detail = "resolved", event.verdict, f"{event.by}: {event.reason}"
+    elif isinstance(event, Decided):
+        return _told(row, "decided", event.verdict, f"{event.by}: {event.reason}")
     else:
         name, state, detail = "moved", event.state, event.reason
+    return _told(row, name, state.value, detail, amount, price)
+
+
+def _told(row: Row, name: str, state: str, detail: str, amount: Any = None, price: Any = None) -> dict[str, Any]:
     return {
         "time": rfc3339(row.now_ns),
         "event": name,
-        "state": state.value,
+        "state": state,
         "amount": amount,
         "price": price,
         "detail": detail,

@@ -9,6 +9,7 @@ from lct.cli import options as o
 from lct.cli.asking import COMPLETION_MS, OPERATOR, ask, confirm
 from lct.cli.market import complete as complete_symbols
 from lct.cli.output import manners, print_facts, print_json, print_rows, say
+from lct.errors import Refused
 
 if TYPE_CHECKING:
     from lct.messages.base import Request
@@ -75,7 +76,7 @@ def cancel_all(reason: Reason = "", yes: Yes = False, rehearse: Rehearse = False
         print_rows(rows, json=json, columns=CANCELLED, none="there is nothing to cancel", spare=CANCELLED_SPARE)
         return
     confirm("cancel", "cancel all open orders but protection", yes=yes)
-    _do(CancelOrder(None, reason[:REASON_LETTERS], OPERATOR), json=json)
+    _do(CancelOrder(None, reason[:REASON_LETTERS], OPERATOR), json=json, is_refusal=False)
 
 
 def resolve(
@@ -147,10 +148,14 @@ def adopt(
     _do(Adopt(symbol, book, amount, price, OPERATOR), json=json)
 
 
-def _do(request: "Request[Done]", *, json: bool) -> None:
+def _do(request: "Request[Done]", *, json: bool, is_refusal: bool = True) -> None:
+    """Have execution do it, and print what came of it; that it changed nothing is a refusal, where that is said so."""
     from daemons.api_gateway.documents import done
 
-    print_facts(done(ask(request)), json=json)
+    reply = ask(request)
+    if is_refusal and not reply.changed:
+        raise Refused(f"execution did nothing: {reply.done}")
+    print_facts(done(reply), json=json)
 
 
 def _order(client_order_id: str) -> dict[str, Any]:
@@ -178,7 +183,10 @@ def _explain(asset: str, amount: str, reason: str, *, yes: bool) -> None:
     if not moved or not reason:
         raise typer.BadParameter("--explain takes an amount that is not 0, and a --reason")
     confirm("explain", f"book {amount} {asset} as {'a deposit' if moved > 0 else 'a withdrawal'}", yes=yes)
-    say(ask(Explain(asset, moved, reason[:REASON_LETTERS], OPERATOR)).done, manners())
+    reply = ask(Explain(asset, moved, reason[:REASON_LETTERS], OPERATOR))
+    if not reply.changed:
+        raise Refused(f"nothing was booked: {reply.done}")
+    say(reply.done, manners())
 
 
 def _compared() -> "ExecutionStatus":

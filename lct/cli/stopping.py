@@ -101,7 +101,7 @@ def _done(found: "Pulled") -> str:
         return "nothing: no file could be written, and execution did not answer"
     if found.pid is not None:
         return "the file stands; execution was told to look, and has not confirmed: it halts when it looks"
-    return "the file stands; execution does not run, and is halted before it is ready when it starts"
+    return "the file stands; execution does not run, and halts before anything else when it starts"
 
 
 def _say_what_is_missing(found: "Pulled", *, flatten: bool) -> None:
@@ -240,6 +240,11 @@ def resume_gate(reason: str, account: str | None, symbol: str | None) -> dict[st
         reply = _resume_in_one_process(request, account) or ask(request)
     except NoAnswer as error:
         raise NoAnswer(f"{error} If it was halted, it still is: `lct up`, then {CHECKED} once more.") from None
+    status = None if reply.changed else gate()
+    if status is not None and (
+        status.standing.value != "active" or symbol in status.frozen or (not symbol and status.frozen)
+    ):
+        raise Refused(f"execution did not resume: {reply.done}; `lct execution status` tells more")
     return {"standing": reply.standing.value, "gate": reply.done, "removed": [str(path) for path in removed]}
 
 

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from daemons.api_gateway import Config
 from daemons.api_gateway.keys import SECRET_BYTES, Key, KeyStore
 from lct.clock import now_ns
+from lct.domain.risk import Standing
 from lct.errors import NoAnswer
 from lct.messages.api_gateway import RequestServed
 from lct.messages.base import Event, Request
-from lct.messages.execution import Done, Halt, Standing
+from lct.messages.execution import Done, Halt
 
 if TYPE_CHECKING:
     from daemons.api_gateway.asking import Ask

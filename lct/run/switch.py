@@ -1,7 +1,7 @@
 """The kill switch: a file that halts a house whatever else is dead, and the port through which execution obeys it.
 
-`HALT` in the folder of an account's journals halts the house of that account: at once where execution lives, else
-before it is ready in its next life, until somebody resumes it. What the file holds does not matter; `touch HALT` does.
+`HALT` in the folder of an account's journals halts the house of that account: at once where execution lives, else as
+the first thing of its next life, until somebody resumes it. What the file holds does not matter; `touch HALT` does.
 """
 
 import asyncio
@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 from lct.bus import presence
 from lct.clock import now_ns
+from lct.domain.risk import Standing
 from lct.domain.text import clean
 from lct.errors import JournalError, LctError
 from lct.messages.base import Command, Event, tag_of
 from lct.messages.exchange import HaltOrdered
-from lct.messages.execution import Done, Halt, Standing, StandingSet
+from lct.messages.execution import Done, Halt, StandingSet
 from lct.run.account import HOUSE, holders
 from lct.store.sqlite import open_to_read
 from lct.supervisor.processes import runs, wait_until

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from daemons.trading_engine import Config, TradingEngine
 from lct.cli import app, operating
 from lct.domain.orders import State
+from lct.domain.risk import Standing
 from lct.messages.execution import (
     Adopt,
     CancelOrder,
@@ -24,7 +25,6 @@ from lct.messages.execution import (
     Reconcile,
     Resolve,
     Resume,
-    Standing,
 )
 from lct.messages.trading_engine import Trading, TradingSet
 from lct.run.switch import FILE, pull
@@ -97,7 +97,7 @@ def test_with_nobody_there_a_halt_leaves_the_file_and_says_so(lct: Any, home: Pa
     assert result.exit_code == 3
     found = json.loads(result.stdout)
     assert (found["standing"], found["confirmed_by"], found["halt_files"]) == (None, None, [str(folder / FILE)])
-    assert "halted before it is ready when it starts" in found["done"]
+    assert "halts before anything else when it starts" in found["done"]
     assert "no confirmation: execution is not running" in result.stderr
     assert "positions were not closed" in result.stderr
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from lct.daemon import Daemon, answers
 from lct.domain.orders import Order, OrderType, Side, State
-from lct.messages.base import RequestRefused
+from lct.domain.risk import Standing
 from lct.messages.execution import (
     Adopt,
     CancelOrder,
@@ -21,7 +21,6 @@ from lct.messages.execution import (
     Reconcile,
     Resolve,
     Resume,
-    Standing,
 )
 
 NOW = 1_704_067_200_000_000_000
@@ -53,51 +52,55 @@ class StandingExecution(Daemon):
         self.differences: tuple[Difference, ...] = ()
         self.foreign: tuple[str, ...] = ()
         self.orders = [order(1), order(2, OrderType.STOP), order(3, state=State.FILLED), order(4, state=State.UNKNOWN)]
+        self.frozen = {"ETH/USDT": "halted: an order is unknown"}
         self.refuses = ""
         self.compares = True
         self.reconciled_ns: int | None = None
         self.asked: list[Any] = []
 
-    def _done(self, request: Any, standing: Standing | None, done: str) -> Done | RequestRefused:
+    def _done(self, request: Any, standing: Standing | None, done: str) -> Done:
+        """Do it, or as the real one say why not in a reply that changed nothing."""
         self.asked.append(request)
         if self.refuses:
-            return RequestRefused(self.refuses)
-        changed = standing is not None and standing is not self.standing
+            return Done(self.standing, False, self.refuses)
+        changed = standing is not self.standing
         if standing is not None:
             self.standing, self.reason, self.by = standing, request.reason, request.by
         return Done(self.standing, changed, done)
 
     @answers(Halt)
-    def halt(self, request: Halt, now_ns: int) -> Done | RequestRefused:
+    def halt(self, request: Halt, now_ns: int) -> Done:
         return self._done(request, Standing.HALTED, "halted")
 
     @answers(Flatten)
-    def flatten(self, request: Flatten, now_ns: int) -> Done | RequestRefused:
+    def flatten(self, request: Flatten, now_ns: int) -> Done:
         return self._done(request, Standing.REDUCING, "2 positions are closed")
 
     @answers(Resume)
-    def resume(self, request: Resume, now_ns: int) -> Done | RequestRefused:
+    def resume(self, request: Resume, now_ns: int) -> Done:
+        if not self.refuses:
+            self.frozen = {}
         return self._done(request, Standing.ACTIVE, "resumed")
 
     @answers(CancelOrder)
-    def cancel(self, request: CancelOrder, now_ns: int) -> Done | RequestRefused:
+    def cancel(self, request: CancelOrder, now_ns: int) -> Done:
         return self._done(request, None, "cancel sent")
 
     @answers(Resolve)
-    def resolve(self, request: Resolve, now_ns: int) -> Done | RequestRefused:
+    def resolve(self, request: Resolve, now_ns: int) -> Done:
         return self._done(request, None, "resolved")
 
     @answers(Explain)
-    def explain(self, request: Explain, now_ns: int) -> Done | RequestRefused:
+    def explain(self, request: Explain, now_ns: int) -> Done:
         self.differences = ()
         return self._done(request, None, "explained")
 
     @answers(Adopt)
-    def adopt(self, request: Adopt, now_ns: int) -> Done | RequestRefused:
+    def adopt(self, request: Adopt, now_ns: int) -> Done:
         return self._done(request, None, "adopted")
 
     @answers(Reconcile)
-    def reconcile(self, request: Reconcile, now_ns: int) -> Done | RequestRefused:
+    def reconcile(self, request: Reconcile, now_ns: int) -> Done:
         if self.compares:
             self.reconciled_ns = (self.reconciled_ns or NOW) + 1_000_000_000
         return self._done(request, None, "asked the venue")
@@ -113,7 +116,7 @@ class StandingExecution(Daemon):
             self.standing,
             self.reason,
             self.by,
-            frozen={"ETH/USDT": "an order is unknown"},
+            frozen=self.frozen,
             ready=True,
             reconciled_ns=self.reconciled_ns,
             differences=self.differences,

@@ -16,9 +16,10 @@ from daemons.api_gateway.http import BODY_BYTES_MAX, OPEN, SCOPE, gateway
 from daemons.api_gateway.keys import KeyStore
 from lct.clock import parse_rfc3339
 from lct.domain.money import parse_money
+from lct.domain.risk import Standing
 from lct.errors import NoAnswer, Refused
 from lct.messages.api_gateway import GetTraffic, RequestServed, RouteTraffic, Traffic
-from lct.messages.execution import Flatten, Halt, Standing
+from lct.messages.execution import Flatten, Halt
 from lct.messages.portfolio import GetPositions
 from lct.messages.trading_engine import GetTradingStatus, RunCycle, StopTrading, Trading
 from tests.daemons.gateway_house import InProcess, bearer, key_for, opened

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from lct.domain.risk import Standing
 from lct.errors import NoAnswer
-from lct.messages.execution import Done, GetExecutionStatus, Halt, Standing
+from lct.messages.execution import Done, GetExecutionStatus, Halt
 from lct.run.gateway import Switching
 from lct.run.switch import FILE
 from lct.store.sqlite import SqliteJournal

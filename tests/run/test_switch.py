@@ -18,10 +18,11 @@ from hypothesis import strategies as st
 from lct.bus import presence
 from lct.bus.presence import Presence
 from lct.clock import now_ns
+from lct.domain.risk import Standing
 from lct.errors import NoAnswer, Refused
 from lct.messages.base import encode
 from lct.messages.exchange import HaltOrdered
-from lct.messages.execution import Done, Halt, Standing, StandingSet
+from lct.messages.execution import Done, Halt, StandingSet
 from lct.run import switch
 from lct.run.switch import FILE, Switch, folders_in_hand, halt, pull, release, standing
 from lct.store.journal import Cursor, Fact
