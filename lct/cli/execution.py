@@ -147,6 +147,37 @@ def status(config: o.ConfigDir = None, account: o.Account = None, json: o.Json =
     print_facts({**document, "halt_files": [str(path) for path in files(account)]}, json=json)
 
 
+@app.command()
+def venues(json: o.Json = False) -> None:
+    """Show what each exchange plugin promises about the orders it takes, and so what its silence proves.
+
+    An order that nobody can see is absent only after all of these times, in sweeps_min sweeps on endpoints_min ways.
+
+    Example: lct execution venues --json
+    """
+    from lct import catalog
+
+    rows = [venue_row(catalog.load("exchanges", name)) for name in catalog.names("exchanges")]
+    print_rows(rows, json=json, columns=VENUES, none="no exchange plugin is installed", spare=VENUES[:1:-1])
+
+
+def venue_row(venue: Any) -> dict[str, Any]:
+    """Return the terms of an exchange plugin in the shape that `--json` prints; times in seconds."""
+    from lct.clock import NS_PER_SECOND
+
+    terms = venue.terms
+    return {
+        "name": venue.name,
+        "summary": venue.summary,
+        "idempotent_forever": terms.idempotent_forever,
+        "recv_window_seconds": terms.recv_window_ns / NS_PER_SECOND,
+        "clock_error_seconds": terms.clock_error_ns / NS_PER_SECOND,
+        "visibility_lag_seconds": terms.visibility_lag_ns / NS_PER_SECOND,
+        "sweeps_min": terms.sweeps_min,
+        "endpoints_min": terms.endpoints_min,
+    }
+
+
 operating.register(app)
 
 

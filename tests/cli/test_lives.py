@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from lct.cli.execution import VENUES
 from tests.cli.conftest import SMALL
 
 SHOWN = ("status", "filled", "average_price", "venue_order_id", "reason", "amount", "price")
@@ -78,3 +79,16 @@ def test_without_a_journal_it_says_how_to_make_one(lct: Any) -> None:
 
     assert result.exit_code == 5
     assert "no journal" in result.stderr
+
+
+def test_venues_tell_what_their_silence_proves(document: Any) -> None:
+    rows = {row["name"]: row for row in document("execution", "venues")}
+
+    assert rows["paper"]["idempotent_forever"] is True
+    assert list(rows["paper"]) == list(VENUES)
+
+
+def test_execution_stands_as_its_journal_has_it_where_nothing_runs(played: None, document: Any) -> None:
+    found = document("execution", "status")
+
+    assert (found["standing"], found["unknown"], found["differences"], found["halt_files"]) == ("active", [], [], [])

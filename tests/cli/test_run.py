@@ -123,8 +123,10 @@ def test_a_halted_account_does_not_run_before_somebody_checked(lct: Any, documen
     document("run", *SMALL, "--cycles", "10")
     halted = lct("trading", "halt", "--yes", "--reason", "too hot")
     refused = lct("run", *SMALL[-2:], "--cycles", "10")
-    (home / "journal" / "paper-paper-main" / "HALT").unlink()
+    unchecked = lct("trading", "resume")
+    resumed = lct("trading", "resume", "--i-checked")
 
+    assert (unchecked.exit_code, resumed.exit_code) == (4, 0), resumed.stderr
     assert halted.exit_code == 3, "nobody runs, so only the file stands"
     assert refused.exit_code == 4
     assert "paper-paper-main is halted (operator, too hot)" in refused.stderr
@@ -150,6 +152,11 @@ def test_a_halt_stops_a_run_between_two_rounds(home: Path, spawn: Any) -> None:
     assert process.returncode == 4, err
     assert json.loads(out)["finished"] is False
     assert "is halted (operator)" in err
+    assert "protection stands" in err
+    assert json.loads(spawn("execution", "status", "--json").stdout)["standing"] == "halted"
+    checked = spawn("trading", "resume", "--i-checked", "--json")
+    assert json.loads(checked.stdout)["standing"] == "active", checked.stderr
+    assert json.loads(spawn("execution", "status", "--json").stdout)["standing"] == "active"
     assert spawn("journal", "verify").returncode == 0
 
 
