@@ -85,23 +85,11 @@ def halted(found: "Pulled") -> dict[str, Any]:
     return {
         "standing": found.reply.standing.value if found.reply is not None else "halted" if found.is_journaled else None,
         "changed": None if found.reply is None else found.reply.changed,
-        "done": _done(found),
+        "done": found.in_words,
         "halt_files": [str(path) for path in found.files],
         "signalled_pid": found.pid,
         "confirmed_by": by if found.is_confirmed else None,
     }
-
-
-def _done(found: "Pulled") -> str:
-    if found.reply is not None:
-        return found.reply.done
-    if found.is_journaled:
-        return "halted: execution obeyed the file, and did not answer"
-    if not found.files:
-        return "nothing: no file could be written, and execution did not answer"
-    if found.pid is not None:
-        return "the file stands; execution was told to look, and has not confirmed: it halts when it looks"
-    return "the file stands; execution does not run, and halts before anything else when it starts"
 
 
 def _say_what_is_missing(found: "Pulled", *, flatten: bool) -> None:

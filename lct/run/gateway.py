@@ -52,9 +52,8 @@ class Switching:
         if found.reply is not None:
             return cast("ReplyT", found.reply)
         if found.is_journaled:
-            return cast("ReplyT", Done(Standing.HALTED, True, "halted: execution obeyed the file, and did not answer"))
-        stands = "the file stands, so it halts when it looks or starts" if found.files else "no file could be written"
-        raise NoAnswer(f"{found.unanswered} {stands}")
+            return cast("ReplyT", Done(Standing.HALTED, True, found.in_words))
+        raise NoAnswer(f"{found.unanswered} {found.in_words}")
 
 
 async def serve_gateway(

@@ -125,6 +125,19 @@ class Pulled:
         """Whether execution is known to be halted."""
         return self.is_journaled or (self.reply is not None and self.reply.standing is Standing.HALTED)
 
+    @property
+    def in_words(self) -> str:
+        """What a person is told of it."""
+        if self.reply is not None:
+            return self.reply.done
+        if self.is_journaled:
+            return "halted: execution obeyed the file, and did not answer"
+        if not self.files:
+            return "nothing: no file could be written, and execution did not answer"
+        if self.pid is not None:
+            return "the file stands; execution was told to look, and has not confirmed: it halts when it looks"
+        return "the file stands; execution does not run, and halts before anything else when it starts"
+
 
 def folders_in_hand(home: Path) -> list[Path]:
     """Return the folders of the accounts that living processes of a home trade, as the locks on their journals tell."""

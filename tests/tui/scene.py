@@ -9,8 +9,10 @@ from textual.pilot import Pilot
 from textual.widgets._footer import FooterKey
 
 from lct.bus.presence import Presence
+from lct.domain.risk import Standing
 from lct.errors import NoAnswer
 from lct.messages.base import Request, tag_of
+from lct.messages.execution import ExecutionStatus, GetExecutionStatus
 from lct.messages.market_data import GetSymbols, SymbolLine, Symbols
 from lct.messages.portfolio import GetPositions, GetProfit, PositionLine, Positions, Profit, Track
 from lct.messages.strategy_engine import GetSignals, Signal, Signals
@@ -100,6 +102,9 @@ PROFIT = Profit(
     daily=[],
 )
 TRADING = TradingStatus(cycles=3_604, signals=412, proposals=127, withheld={"cooldown": 61, "max_positions": 18})
+GATE = ExecutionStatus(
+    CLOSE, Standing.ACTIVE, "", "", {}, ready=True, reconciled_ns=CLOSE, differences=(), unknown=(), foreign=()
+)
 SCORES = (0.83, -0.61, 0.42, 0.0, None, -0.17, 0.09, 0.55, -0.94, 0.31, -0.28)
 SIGNALS = tuple(
     Signal(strategy, symbol, SCORES[(3 * at + 5 * nth) % len(SCORES)], REGIMES[at % len(REGIMES)], 3_604, CLOSE)
@@ -143,11 +148,20 @@ class SmallHouse:
             GetSymbols: Symbols("1m", [SymbolLine(symbol, 1_440, 1.0, CLOSE) for symbol in COINS]),
             GetProfit: PROFIT,
             GetTradingStatus: TRADING,
+            GetExecutionStatus: GATE,
             GetSignals: Signals(list(SIGNALS)),
         }
         self.lines: list[LogLine] = list(LINES)
         self.names: tuple[str, ...] = DAEMONS
         self.is_closed = False
+        self.halts: list[str] = []
+        self.halt_fails = ""
+
+    def halt(self, reason: str) -> str:
+        if self.halt_fails:
+            raise NoAnswer(self.halt_fails)
+        self.halts.append(reason)
+        return "halted; 2 orders are being cancelled"
 
     def kill(self, *names: str) -> None:
         self.silent |= dict.fromkeys(names, self.clock())
