@@ -13,15 +13,17 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from inspect import isabstract
 from pathlib import Path
 from types import CodeType, ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import plugins
 from lct.config import home
 from lct.errors import LctError, NotFound, nearest
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -50,7 +52,7 @@ class Found:
     name: str
     origin: str
     where: str
-    entry: EntryPoint | None = None
+    entry: "EntryPoint | None" = None
 
 
 def found(group: str, extra: Sequence[Path] = ()) -> list[Found]:
@@ -58,6 +60,8 @@ def found(group: str, extra: Sequence[Path] = ()) -> list[Found]:
 
     `extra` are further folders laid out like `$LCT_HOME/plugins`. Raises NotFound for an unknown group.
     """
+    from importlib.metadata import entry_points  # a tenth of what a daemon that has no plugins loads
+
     _group(group)
     seen = [Found(group, path.stem, "bundled", str(path)) for path in _files(Path(plugins.__file__).parent / group)]
     for folder in (home() / "plugins", *extra):

@@ -5,25 +5,27 @@ from collections.abc import Generator, Iterator
 from decimal import Decimal
 
 from daemons.trading_engine.control import Turn, turned
-from daemons.trading_engine.entries import entry_size
+from daemons.trading_engine.entries import entry_size, request_of
 from daemons.trading_engine.holdings import Config, Holding
 from lct.daemon import Ask, Daemon, Said, Saying, answers, on
 from lct.domain.exits import exit_reason
 from lct.domain.instruments import Instrument
-from lct.domain.ledger import Ledger, deposit
+from lct.domain.ledger import Ledger, deposit, funding
 from lct.domain.marks import LOOK_BACK, Marks
 from lct.domain.money import ZERO
-from lct.domain.orders import TERMINAL, OrderType, Side, State
+from lct.domain.orders import TERMINAL, Side, State
 from lct.messages.base import Event
-from lct.messages.execution import Deposited, Filled, OrderMoved, Propose, Verdict
+from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid, OrderMoved, Verdict
 from lct.messages.market_data import BarsClosed
 from lct.messages.strategy_engine import Scored
 from lct.messages.trading_engine import (
+    AdoptionHeard,
     CycleOrdered,
     CycleRun,
     DepositHeard,
     DustLeft,
     FillHeard,
+    FundingHeard,
     GetTradingStatus,
     PauseTrading,
     Proposed,
@@ -41,8 +43,6 @@ from lct.messages.trading_engine import (
 
 SIGNAL = "signal"
 REMAINDER = "remainder"
-PROPOSAL_NS = 2_000_000_000
-"""How long a proposal is good for."""
 
 
 class TradingEngine(Daemon):
@@ -103,8 +103,22 @@ class TradingEngine(Daemon):
         elif type(event) is TradingSet:
             self.trading = event
         elif type(event) is not CycleOrdered:  # which is for whoever asks why there was an order
-            assert type(event) is DepositHeard, f"the trading engine cannot apply {event}"
+            self._apply_money(event)
+
+    def _apply_money(self, event: Event) -> None:
+        if type(event) is DepositHeard:
             self.ledger.post(deposit(event.deposit.asset, event.deposit.amount))
+        elif type(event) is FundingHeard:
+            paid = event.funding
+            self.ledger.post(funding(paid.book, paid.asset, paid.amount))
+        else:
+            assert type(event) is AdoptionHeard, f"the trading engine cannot apply {event}"
+            adopted = event.adopted
+            self.ledger.adopt(adopted.book, adopted.symbol, adopted.amount, adopted.price, adopted.time_ns)
+            holding = self.holding(adopted.book, adopted.symbol)
+            holding.facts = adopted.journal_seq
+            holding.from_md_seq = holding.entry_md_seq = event.md_seq
+            self._set_band(holding)
 
     def _apply_fill(self, event: FillHeard) -> None:
         fill = event.fill
@@ -209,6 +223,16 @@ class TradingEngine(Daemon):
     def hear_deposit(self, deposited: Deposited, now_ns: int) -> Saying:
         """Keep a deposit."""
         return (DepositHeard(deposited),)
+
+    @on(FundingPaid)
+    def hear_funding(self, paid: FundingPaid, now_ns: int) -> Saying:
+        """Keep funding."""
+        return (FundingHeard(paid),)
+
+    @on(Adopted)
+    def hear_adoption(self, adopted: Adopted, now_ns: int) -> Saying:
+        """Keep what a book has taken over: its exits are ours from now on."""
+        return (AdoptionHeard(self.md_seq, adopted),)
 
     @on(Verdict)
     def hear_verdict(self, verdict: Verdict, now_ns: int) -> Saying:
@@ -362,35 +386,8 @@ class TradingEngine(Daemon):
         self, holding: Holding, side: Side, amount: Decimal, reason: str, now_ns: int, *, exits: bool
     ) -> Iterator[Said]:
         instrument = holding.instrument
-        intent_id = f"t{self.proposals + 1}"
-        price = self.marks.price(instrument) or ZERO
-        yield Proposed(
-            intent_id,
-            now_ns,
-            self.md_seq,
-            holding.book,
-            instrument.symbol,
-            side,
-            amount,
-            amount * price,
-            exits,
-            reason,
-        )
-        policy = self.config.exits
-        yield Ask(
-            Propose(
-                intent_id,
-                holding.book,
-                instrument.symbol,
-                side,
-                OrderType.MARKET,
-                amount,
-                self.md_seq,
-                holding.facts,
-                now_ns + PROPOSAL_NS,
-                reduce_only=exits,
-                stop_loss=None if exits else policy.stop_loss,
-                take_profit=None if exits else policy.take_profit,
-                reason=reason,
-            )
-        )
+        notional = amount * (self.marks.price(instrument) or ZERO)
+        where = (self.md_seq, holding.book, instrument.symbol)
+        proposed = Proposed(f"t{self.proposals + 1}", now_ns, *where, side, amount, notional, exits, reason)
+        yield proposed
+        yield Ask(request_of(proposed, holding.facts, self.config.exits))

@@ -1,16 +1,41 @@
-"""Entries: how much a book may enter a market with, or why not at all."""
+"""Entries: how much a book may enter a market with, or why not at all, and what is asked of execution."""
 
 from collections.abc import Collection, Mapping
 from decimal import Decimal
 
 from daemons.trading_engine.holdings import Config, Holding
-from lct.domain.exits import protection
+from lct.domain.exits import ExitPolicy, protection
 from lct.domain.instruments import Instrument
 from lct.domain.ledger import Ledger
 from lct.domain.marks import Marks, equity
 from lct.domain.money import ONE, ZERO
-from lct.domain.orders import Side
+from lct.domain.orders import OrderType, Side
 from lct.domain.sizing import amount_for_risk
+from lct.messages.execution import Propose
+from lct.messages.trading_engine import Proposed
+
+PROPOSAL_NS = 2_000_000_000
+"""How long a proposal is good for."""
+
+
+def request_of(proposed: Proposed, facts: int, policy: ExitPolicy) -> Propose:
+    """Return what is asked of execution for what was decided; `facts` is its last word on the book and symbol."""
+    exits = proposed.exits
+    return Propose(
+        proposed.intent_id,
+        proposed.book,
+        proposed.symbol,
+        proposed.side,
+        OrderType.MARKET,
+        proposed.amount,
+        proposed.md_seq,
+        facts,
+        proposed.time_ns + PROPOSAL_NS,
+        reduce_only=exits,
+        stop_loss=None if exits else policy.stop_loss,
+        take_profit=None if exits else policy.take_profit,
+        reason=proposed.reason,
+    )
 
 
 def entry_size(

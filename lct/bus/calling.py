@@ -8,7 +8,7 @@ import zmq
 from lct.bus.security import Security
 from lct.bus.sockets import Context, Socket
 
-TEND_SECONDS = 0.5
+TEND_SECONDS = 1.0
 """How often connections are looked after; one that was given up is back within twice that."""
 CHANGES_MAX = 1_000
 DISCONNECTED = int(zmq.EVENT_DISCONNECTED)

@@ -42,7 +42,7 @@ from lct.messages.base import (
 )
 from lct.store.journal import Row
 
-PARENT_SECONDS = 0.25
+PARENT_SECONDS = 0.5
 """How soon a process notices that its supervisor is gone."""
 FAREWELL_SECONDS = 0.1
 """How long the reply to a Stop may take to leave."""

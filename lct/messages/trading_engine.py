@@ -11,7 +11,7 @@ from msgspec import Meta
 from lct.domain.money import Money
 from lct.domain.orders import Side
 from lct.messages.base import Event, Request
-from lct.messages.execution import Deposited, Filled
+from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid
 
 Reason = Annotated[str, Meta(max_length=200)]
 By = Annotated[str, Meta(max_length=80)]
@@ -71,6 +71,23 @@ class DepositHeard(Event, frozen=True, tag="trading_engine.deposit_heard"):
     durable = True
 
     deposit: Deposited
+
+
+class AdoptionHeard(Event, frozen=True, tag="trading_engine.adoption_heard"):
+    """A book has taken over what lay in the account, as the engine keeps it, with the bars that were known."""
+
+    durable = True
+
+    md_seq: int
+    adopted: Adopted
+
+
+class FundingHeard(Event, frozen=True, tag="trading_engine.funding_heard"):
+    """Funding, as the engine keeps it."""
+
+    durable = True
+
+    funding: FundingPaid
 
 
 class SignalFresh(Event, frozen=True, gc=False, tag="trading_engine.signal_fresh"):

@@ -258,11 +258,17 @@ class _Noise:
         normals, jumps = source.normals(day, 1, MINUTES + 1), source.lanes(day, 2, MINUTES)
         self.slow = SLOW_KEEP * self.slow + SLOW_SIZE * float(normals[-1])
         leap = np.where(jumps[:, 0] < JUMP_ODDS * LANE, (jumps[:, 1] / LANE - 0.5) * 2 * JUMP_SIZE, 0.0)
-        shocks, h = [], self.variance
+        shocks, h, most, keep, take = [], self.variance, SHOCK_MAX, GARCH_KEEP, GARCH_TAKE
+        base = 1 - keep - take
+        # all the market's minutes pass here one by one: no calls but the root, and no names from outside
         for normal, jump in zip(normals[:-1].tolist(), leap.tolist(), strict=True):
-            shock = max(-SHOCK_MAX, min(SHOCK_MAX, sqrt(h) * normal + jump))
+            shock = sqrt(h) * normal + jump
+            if shock > most:
+                shock = most
+            elif shock < -most:
+                shock = -most
             shocks.append(shock)
-            h = (1 - GARCH_KEEP - GARCH_TAKE) + GARCH_KEEP * h + GARCH_TAKE * shock * shock
+            h = base + keep * h + take * shock * shock
         self.variance = h
         return np.array(shocks) * _SHAPE_ROOT * max(SLOW_MIN, min(SLOW_MAX, 1 + self.slow))
 

@@ -1,5 +1,6 @@
 """A room for one execution daemon: a twin applies each durable event as recovery does."""
 
+from collections.abc import Generator
 from decimal import Decimal
 
 from msgspec.structs import replace
@@ -8,7 +9,7 @@ from daemons.execution import SIMULATED, Execution, Identity
 from lct.domain.instruments import Instrument
 from lct.domain.orders import OrderType, Side, client_order_id
 from lct.messages.base import Event
-from lct.messages.exchange import Account, Cancelled, Placed, Traded
+from lct.messages.exchange import Account, Cancelled, Placed, Sought, Traded
 from lct.messages.execution import GetOrders, OrderIntended, Propose
 from lct.messages.market_data import BarsClosed
 
@@ -26,10 +27,12 @@ NOW = MINUTE
 class Room:
     """One execution daemon with a second one that only recovers: it applies the durable events and nothing else."""
 
-    def __init__(self, limits=SIMULATED):
-        self.daemon, self.twin = (Execution(Identity("i", "paper", "main"), INSTRUMENTS, limits) for _ in range(2))
+    def __init__(self, limits=SIMULATED, **parts):
+        self.daemon, self.twin = (
+            Execution(Identity("i", "paper", "main"), INSTRUMENTS, limits, **parts) for _ in range(2)
+        )
         self.number = 0
-        self.hear(self.daemon.compare(Account(1, 0, {"USDT": Decimal(10_000)}), 0))
+        self.account({"USDT": 10_000}, now_ns=0)
         self.bars(0, 1, {"A/USDT": 100.0, "B/USDT": 50.0})
 
     def hear(self, said):
@@ -77,6 +80,39 @@ class Room:
             "USDT",
         )
         return self.hear(self.daemon.fill(trade, now_ns))
+
+    def account(self, balances, *orders, now_ns=NOW, settled=True):
+        """Have the venue tell what is ours."""
+        money = {asset: Decimal(amount) for asset, amount in balances.items()}
+        return self.hear(self.daemon.compare(Account(1, now_ns, money, orders, settled), now_ns))
+
+    def sought(self, key, order=None, endpoints=("orders", "trades"), proven=True, now_ns=NOW):
+        """Have a sweep end, and return what follows."""
+        return self.hear(self.daemon.hear_sweep(Sought(1, now_ns, key, order, endpoints, proven), now_ns))
+
+    def ask(self, request, now_ns=NOW):
+        """Have an operator ask; return what was said, and the reply."""
+        handler = next(
+            getattr(self.daemon, name)
+            for name in dir(self.daemon)
+            if getattr(getattr(self.daemon, name), "replies_to", None) is type(request)
+        )
+        reply = []
+
+        def answer():
+            said = handler(request, now_ns)
+            reply.append((yield from said) if isinstance(said, Generator) else said)
+
+        return self.hear(answer()), reply[0]
+
+    def order(self, key):
+        """Return an order, over or not."""
+        return (self.daemon.book.legs.get(key) or self.daemon.book.over[key]).order
+
+    def balances(self):
+        """Return what the venue has if it agrees with the fold."""
+        ledger = self.daemon.book.ledger
+        return {asset: ledger.total(asset) for asset in ("A", "B", "USDT")}
 
     def cancelled(self, key, filled="0", reason="", now_ns=NOW):
         return self.hear(self.daemon.cancel(Cancelled(0, now_ns, key, Decimal(filled), reason), now_ns))

@@ -10,7 +10,7 @@ from lct.domain.exits import ExitPolicy
 from lct.domain.money import money_hook
 from lct.domain.orders import OrderType, Side, State
 from lct.errors import ConfigError
-from lct.messages.execution import Deposited, Propose, Verdict
+from lct.messages.execution import Adopted, Deposited, FundingPaid, Propose, Verdict
 from lct.messages.market_data import BarsClosed
 from lct.messages.strategy_engine import Scored
 from lct.messages.trading_engine import (
@@ -316,3 +316,25 @@ def test_deposits_are_kept():
 def test_a_fraction_that_is_none_is_refused(name, value):
     with pytest.raises(ConfigError, match=name):
         override(Config(), [f"{name}={value}"], money_hook)
+
+
+# -- what moves money without an order -------------------------------------------------------------------------------
+
+
+def test_what_a_book_takes_over_is_its_position_and_its_exits_are_decided_from_then_on():
+    desk = Desk()
+    desk.close(0.2)
+
+    desk.hear(desk.engine.hear_adoption(Adopted(7, 0, "s", "A/USDT", Decimal(3), Decimal(100)), 0))
+    proposed, _ = desk.close(-0.5)
+
+    assert (proposed.side, proposed.amount, proposed.exits) == (Side.SELL, Decimal(3), True)
+
+
+def test_funding_moves_the_cash_that_the_next_entry_is_sized_by():
+    desk = Desk()
+    desk.hear(desk.engine.hear_funding(FundingPaid(7, 0, "f", "s", "A/USDT", "USDT", Decimal(-5_000)), 0))
+
+    proposed, _ = desk.close(1.0)
+
+    assert proposed.amount == Decimal("12.5")
