@@ -1,6 +1,7 @@
 """A house for the dashboard's tests: real structs, given by hand, that can fall silent and come back."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -215,3 +216,20 @@ class Stage:
         """All that is on the screen, as a person reads it."""
         strips = self.app.screen._compositor.render_strips()  # noqa: SLF001 - nothing public gives it as text
         return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+Play = Callable[[Stage, Pilot[None]], Awaitable[None]]
+
+
+def play(act: Play, size: tuple[int, int] = (120, 40), stage: Stage | None = None) -> Stage:
+    """Run a dashboard on a stage, let the act be played, and return the stage."""
+    stage = stage or Stage()
+
+    async def run() -> None:
+        stage.watcher.look()
+        async with stage.app.run_test(size=size, notifications=True) as pilot:
+            await settled(pilot)
+            await act(stage, pilot)
+
+    asyncio.run(run())
+    return stage
