@@ -84,7 +84,7 @@ def halted(found: "Pulled") -> dict[str, Any]:
     by = "reply" if found.reply is not None else "journal" if found.is_journaled else None
     return {
         "standing": found.reply.standing.value if found.reply is not None else "halted" if found.is_journaled else None,
-        "changed": None if found.reply is None else found.reply.changed,
+        "changed": not found.was_halted if found.is_confirmed else None,
         "done": found.in_words,
         "halt_files": [str(path) for path in found.files],
         "signalled_pid": found.pid,

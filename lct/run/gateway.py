@@ -50,7 +50,7 @@ class Switching:
             return self._ask(request)
         found = halt(self._home, folders_in_hand(self._home), request, self._ask)
         if found.reply is not None:
-            return cast("ReplyT", found.reply)
+            return cast("ReplyT", Done(found.reply.standing, not found.was_halted, found.in_words))
         if found.is_journaled:
             return cast("ReplyT", Done(Standing.HALTED, True, found.in_words))
         raise NoAnswer(f"{found.unanswered} {found.in_words}")

@@ -119,6 +119,8 @@ class Pulled:
     """Why execution did not answer; empty where it did."""
     is_journaled: bool
     """Whether its journal says that it is halted, though it did not answer."""
+    was_halted: bool = False
+    """Whether its journal said so before."""
 
     @property
     def is_confirmed(self) -> bool:
@@ -128,6 +130,8 @@ class Pulled:
     @property
     def in_words(self) -> str:
         """What a person is told of it."""
+        if self.reply is not None and not self.reply.changed and not self.was_halted:
+            return f"the file and the signal halted it first: open orders are being cancelled; {self.reply.done}"
         if self.reply is not None:
             return self.reply.done
         if self.is_journaled:
@@ -150,6 +154,7 @@ def halt(home: Path, folders: list[Path], request: Halt, ask: AskHalt) -> Pulled
 
     `ask` asks the house and raises LctError where nobody answers. None of the three needs another one.
     """
+    was_halted = any(_is_halted(folder) for folder in folders)
     files, unwritten = [], []
     for folder in folders:
         try:
@@ -166,7 +171,7 @@ def halt(home: Path, folders: list[Path], request: Halt, ask: AskHalt) -> Pulled
     if reply is None:
         wait_seconds = JOURNAL_SECONDS if pid is not None else 0.0
         is_journaled = wait_until(lambda: any(_is_halted(folder) for folder in folders), wait_seconds)
-    return Pulled(tuple(files), tuple(unwritten), pid, reply, unanswered, is_journaled)
+    return Pulled(tuple(files), tuple(unwritten), pid, reply, unanswered, is_journaled, was_halted)
 
 
 def wake(home: Path) -> int | None:

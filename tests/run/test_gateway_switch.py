@@ -40,7 +40,7 @@ def test_a_halt_that_nobody_answers_leaves_the_file_and_says_so(tmp_path: Path, 
 def test_a_halt_that_is_answered_leaves_the_file_too(tmp_path: Path, account: Path) -> None:
     reply = Done(Standing.HALTED, True, "halted")
 
-    assert Switching(tmp_path, lambda _: reply)(Halt("", "gateway:1")) is reply  # type: ignore[arg-type,return-value]
+    assert Switching(tmp_path, lambda _: reply)(Halt("", "gateway:1")) == reply  # type: ignore[arg-type,return-value]
     assert (account / FILE).exists()
 
 

@@ -258,7 +258,7 @@ def test_the_journal_confirms_what_execution_does_not_answer(
     journal.close()
     dead = halt(tmp_path, [account], Halt("", "ada"), silent)
 
-    assert alive.is_journaled
+    assert (alive.is_journaled, alive.was_halted) == (True, True)
     assert alive.is_confirmed
     assert not dead.is_confirmed, "nobody holds the journal: what it says is of a life that is over"
 

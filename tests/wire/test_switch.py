@@ -75,7 +75,8 @@ def test_with_every_other_daemon_dead_execution_halts_at_once(home: Path) -> Non
         code, found = halt()
 
         assert code == 0
-        assert (found["standing"], found["confirmed_by"]) == ("halted", "reply")
+        assert (found["standing"], found["changed"], found["confirmed_by"]) == ("halted", True, "reply")
+        assert halt()[1]["changed"] is False
         assert found["signalled_pid"] == house.running["execution"].pid
 
 
