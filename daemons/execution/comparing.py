@@ -14,6 +14,8 @@ from lct.messages.execution import CompareDue, Deposited, Difference, MismatchFo
 
 AGAIN_NS = 1_000_000_000
 """How soon a comparison that is not even, or was not of one moment, is made once more before anybody believes it."""
+REPLY_NS = 30_000_000_000
+"""After how long without any reply one that was lost is taken for lost."""
 OVERLAP_NS = 3_600_000_000_000
 """How far before the last known fact trades and transfers are read again."""
 AT_THE_VENUE = frozenset({State.OPEN, State.PARTIAL, State.CANCELING, State.CANCEL_UNKNOWN})
@@ -30,12 +32,16 @@ class Comparing:
         self.every_ns = every_ns
         self.is_ready = every_ns is None
         self.compared_ns: int | None = None
-        self._suspected: tuple[Difference, ...] = ()
+        self.suspected: tuple[Difference, ...] = ()
+        """Differences that are not believed yet: the venue may not have told everywhere what it knows."""
+        self._suspected_ns = 0
 
-    def look(self, now_ns: int) -> Do:
-        """Read the account, with what happened since the last fact that is known."""
+    def look(self, now_ns: int) -> Iterator[Said]:
+        """Read the account, with what happened since the last fact that is known; again where no answer comes."""
         told_ns = self.desk.book.told_ns
-        return Do(PORT, Look(max(0, told_ns - OVERLAP_NS) if self.desk.book.deposited else now_ns))
+        yield Do(PORT, Look(max(0, told_ns - OVERLAP_NS) if self.desk.book.deposited else now_ns))
+        if self.every_ns is not None:
+            yield self._next(now_ns, self.every_ns)
 
     def open_books(self, account: Account, now_ns: int) -> Iterator[Said]:
         """Book what the venue holds for us before the first trade as deposits."""
@@ -55,11 +61,10 @@ class Comparing:
         self.desk.gate.foreign = tuple(order for order in account.orders if not self._is_ours(order))
         yield from self._resolve(account, ours_open, now_ns)
         differences = (*self._balances(account), *self._orders(ours_open))
-        if differences and differences not in (self._suspected, self.desk.book.differences):
-            self._suspected = differences
+        if differences and differences != self.desk.book.differences and not self._is_certain(differences, now_ns):
             yield self._next(now_ns, AGAIN_NS)
             return
-        self._suspected = ()
+        self.suspected = ()
         self.is_ready = True
         self.compared_ns = now_ns
         if differences != self.desk.book.differences:
@@ -68,6 +73,13 @@ class Comparing:
         foreign = tuple(order.venue_order_id for order in self.desk.gate.foreign)
         yield Reconciled(now_ns, not differences, differences, foreign)
         yield self._next(now_ns, self.every_ns)
+
+    def _is_certain(self, differences: tuple[Difference, ...], now_ns: int) -> bool:
+        """Believe a difference that stays the same for longer than the venue's ways of looking may lag behind."""
+        if differences != self.suspected:
+            self.suspected, self._suspected_ns = differences, now_ns
+            return False
+        return now_ns - self._suspected_ns >= self.desk.terms.visibility_lag_ns
 
     def _next(self, now_ns: int, wait_ns: int) -> Later:
         return Later("compare", now_ns + wait_ns, CompareDue())
@@ -79,7 +91,13 @@ class Comparing:
         """Take what the account says of single orders: open ones are found, missing ones sought, silent ones absent."""
         for key, leg in list(self.desk.book.legs.items()):
             theirs, state = ours_open.get(key), leg.order.state
-            if state is State.UNKNOWN and theirs is not None:
+            is_old = now_ns - leg.order.updated_ns > REPLY_NS
+            if state is State.SENDING and is_old:
+                yield from self.seeking.lose(leg, "no reply came", now_ns)
+            elif state is State.CANCELING and is_old:
+                yield self.desk.moved(leg, State.CANCEL_UNKNOWN, now_ns, "no reply came to the cancel")
+                yield from self.seeking.begin(leg, now_ns)
+            elif state is State.UNKNOWN and theirs is not None:
                 yield from self.seeking.found(leg, theirs, now_ns)
             elif state is State.UNKNOWN and self.seeking.is_silent(key) and self._is_even(account, leg.order.symbol):
                 yield from self.seeking.absent(leg, now_ns)

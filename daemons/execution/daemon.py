@@ -111,7 +111,7 @@ class Execution(Daemon):
         A venue that takes the same order twice without harm is given it again; elsewhere it is UNKNOWN until found.
         """
         if not self.book.deposited or self.comparing.every_ns is not None:
-            yield self.comparing.look(now_ns)
+            yield from self.comparing.look(now_ns)
         for leg in list(self.book.legs.values()):
             state = leg.order.state
             if state is State.SENDING and self.desk.terms.idempotent_forever:
@@ -284,7 +284,7 @@ class Execution(Daemon):
         yield from self.seeking.sought(sought, now_ns)
         leg = self.book.legs.get(sought.client_order_id)
         if leg is not None and self.seeking.is_silent(sought.client_order_id):
-            yield self.comparing.look(now_ns)
+            yield from self.comparing.look(now_ns)
 
     @on(Account)
     def compare(self, account: Account, now_ns: int) -> Saying:
@@ -294,7 +294,7 @@ class Execution(Daemon):
     @on(Disturbed)
     def compare_anew(self, disturbed: Disturbed, now_ns: int) -> Saying:
         """Compare after the line to the venue was broken."""
-        return (self.comparing.look(now_ns),)
+        return self.comparing.look(now_ns)
 
     @on(Transferred)
     def hear_transfer(self, transferred: Transferred, now_ns: int) -> Saying:
@@ -316,7 +316,7 @@ class Execution(Daemon):
     @on(CompareDue)
     def compare_again(self, due: CompareDue, now_ns: int) -> Saying:
         """Compare again."""
-        return (self.comparing.look(now_ns),)
+        return self.comparing.look(now_ns)
 
     @on(ProtectionDue)
     def protect_again(self, due: ProtectionDue, now_ns: int) -> Saying:

@@ -70,6 +70,8 @@ class Judging:
             return "protection: it is on its way to the venue"
         if not self.comparing.is_ready:
             return "recovery: the account has not been compared with the venue yet"
+        if self.comparing.suspected and not proposal.reduce_only:
+            return f"comparison: {self.comparing.suspected[0].name} differs, and is looked at again"
         if self.desk.book.unknown and not proposal.reduce_only:
             for leg in self.desk.book.unknown.values():
                 if leg.order.symbol == proposal.symbol:

@@ -217,7 +217,7 @@ class Operating:
         yield self._decided(request.asset, plain(request.amount), request, now_ns)
         transfer_id = f"operator:{self.desk.next_seq}"
         yield Deposited(self.desk.next_seq, now_ns, request.asset, request.amount, transfer_id)
-        yield self.comparing.look(now_ns)
+        yield from self.comparing.look(now_ns)
         return self._done(f"{plain(request.amount)} {request.asset} booked as a transfer; compared anew", changed=True)
 
     def _decided(self, about: str, verdict: str, request: Resolve | Explain, now_ns: int) -> Decided:
@@ -239,7 +239,7 @@ class Operating:
 
     def reconcile(self, request: Reconcile, now_ns: int) -> Doing:
         """Compare now."""
-        yield self.comparing.look(now_ns)
+        yield from self.comparing.look(now_ns)
         return self._done("the account is being read", changed=False)
 
     # -- how it stands ------------------------------------------------------------------------------------------

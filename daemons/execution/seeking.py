@@ -49,7 +49,12 @@ class Seeking:
         key = leg.order.client_order_id
         if key not in self.sweeps:
             self.sweeps[key] = Sweep(now_ns, now_ns)
-            yield self.desk.find(leg.order)
+            yield from self._look(key, leg, now_ns)
+
+    def _look(self, key: str, leg: Leg, now_ns: int) -> Iterator[Said]:
+        """Look for an order; again where no answer comes."""
+        yield self.desk.find(leg.order)
+        yield Later(f"sweep:{key}", now_ns + BACKOFF_NS[-1], SweepDue(key))
 
     def lose(self, leg: Leg, reason: str, now_ns: int) -> Iterator[Said]:
         """Say that nobody knows whether the venue has an order, and look for it."""
@@ -69,7 +74,7 @@ class Seeking:
             self.sweeps.pop(due.client_order_id, None)
             return
         sweep.asked_ns = now_ns
-        yield self.desk.find(leg.order)
+        yield from self._look(due.client_order_id, leg, now_ns)
 
     def sought(self, sought: Sought, now_ns: int) -> Iterator[Said]:
         """Take what a sweep found."""

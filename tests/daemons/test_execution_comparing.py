@@ -26,8 +26,17 @@ SECOND = 1_000_000_000
 KEY = order_id("t1")
 
 
+LAG = Terms().visibility_lag_ns
+
+
 def compared_room():
     return Room(terms=Terms(), compares_every_ns=60 * SECOND)
+
+
+def twice(room, balances, *orders, now_ns=NOW):
+    """Have the venue tell the same until it must be believed; return what is said at last."""
+    room.account(balances, *orders, now_ns=now_ns)
+    return room.account(balances, *orders, now_ns=now_ns + LAG)
 
 
 def standings(said):
@@ -50,22 +59,25 @@ def test_an_even_comparison_is_told_and_comes_again_in_a_minute():
     assert said == [Reconciled(NOW, True), Later("compare", NOW + 60 * SECOND, CompareDue())]
 
 
-def test_a_difference_is_believed_when_it_was_seen_twice():
+def test_a_difference_is_believed_once_it_outlives_the_lag_of_the_venue():
     room = compared_room()
 
     once = room.account({"USDT": 9_999})
-    twice = room.account({"USDT": 9_999})
+    _, verdict = room.propose(entry())
+    still = room.account({"USDT": 9_999}, now_ns=NOW + LAG - 1)
+    believed = room.account({"USDT": 9_999}, now_ns=NOW + LAG)
 
     assert once == [Later("compare", NOW + SECOND, CompareDue())]
-    assert found(twice) == [(Difference("balance", "USDT", "10000", "9999"),)]
-    assert standings(twice) == [(Standing.HALTED, None)]
-    assert [m.kind for m in twice if isinstance(m, Alerted)] == ["mismatch"]
+    assert (verdict.stale, verdict.reason) == (True, "comparison: USDT differs, and is looked at again")
+    assert found(still) == []
+    assert found(believed) == [(Difference("balance", "USDT", "10000", "9999"),)]
+    assert standings(believed) == [(Standing.HALTED, None)]
+    assert [m.kind for m in believed if isinstance(m, Alerted)] == ["mismatch"]
 
 
 def test_a_difference_of_a_base_asset_freezes_its_symbol_and_no_other():
     room = compared_room()
-    for _ in range(2):
-        said = room.account({"USDT": 10_000, "A": 1})
+    said = twice(room, {"USDT": 10_000, "A": 1})
 
     assert standings(said) == [(Standing.HALTED, "A/USDT")]
     _, denied = room.propose(entry())
@@ -76,9 +88,8 @@ def test_a_difference_of_a_base_asset_freezes_its_symbol_and_no_other():
 
 def test_a_difference_that_is_known_is_journaled_once_and_its_end_too():
     room = compared_room()
-    for _ in range(4):
-        said = room.account({"USDT": 9_999})
-    assert found(said) == []
+    twice(room, {"USDT": 9_999})
+    assert found(room.account({"USDT": 9_999})) == []
 
     said = room.account({"USDT": 10_000})
 
@@ -96,8 +107,7 @@ def test_assets_of_an_order_on_its_way_are_compared_once_it_is_known():
     room = compared_room()
     room.propose(entry())
 
-    for _ in range(2):
-        said = room.account({"USDT": 9_800, "A": 2})
+    said = twice(room, {"USDT": 9_800, "A": 2})
 
     assert found(said) == []
 
@@ -105,8 +115,7 @@ def test_assets_of_an_order_on_its_way_are_compared_once_it_is_known():
 def test_an_order_of_ours_that_no_journal_has_halts_the_house():
     room = compared_room()
     key = KEY[:4] + "0" * 28
-    for _ in range(2):
-        said = room.account({"USDT": 10_000}, stranger(key))
+    said = twice(room, {"USDT": 10_000}, stranger(key))
 
     assert [d.kind for d in found(said)[0]] == ["unknown_order"]
     assert standings(said) == [(Standing.HALTED, None)]
@@ -136,7 +145,7 @@ def test_an_open_order_that_the_venue_does_not_list_is_looked_for():
 def test_a_broken_line_has_the_account_compared():
     room = compared_room()
 
-    (do,) = room.hear(room.daemon.compare_anew(Disturbed(1, NOW, "reconnected"), NOW))
+    do, _ = room.hear(room.daemon.compare_anew(Disturbed(1, NOW, "reconnected"), NOW))
 
     assert isinstance(do.command, Look)
 
@@ -203,8 +212,7 @@ def test_funding_is_shared_by_amount_to_the_last_digit():
 
 def test_trading_is_not_resumed_while_the_accounts_differ():
     room = compared_room()
-    for _ in range(2):
-        room.account({"USDT": 9_999})
+    twice(room, {"USDT": 9_999})
 
     _, refused = room.ask(Resume())
     room.account({"USDT": 10_000})
@@ -217,8 +225,7 @@ def test_trading_is_not_resumed_while_the_accounts_differ():
 
 def test_a_difference_is_explained_by_exactly_its_amount_and_in_no_other_way():
     room = compared_room()
-    for _ in range(2):
-        room.account({"USDT": 9_999})
+    twice(room, {"USDT": 9_999})
 
     _, wrong = room.ask(Explain("USDT", Decimal(-2), "fee"))
     said, right = room.ask(Explain("USDT", Decimal(-1), "fee", "me"))
@@ -230,8 +237,7 @@ def test_a_difference_is_explained_by_exactly_its_amount_and_in_no_other_way():
 
 def test_the_status_tells_the_gate_the_diff_and_what_is_unknown():
     room = compared_room()
-    for _ in range(2):
-        room.account({"USDT": 10_000, "A": 1}, stranger())
+    twice(room, {"USDT": 10_000, "A": 1}, stranger())
 
     _, status = room.ask(GetExecutionStatus())
 
@@ -250,8 +256,7 @@ def test_a_live_order_that_stays_unseen_freezes_its_symbol():
     for n in range(3):
         room.daemon.seeking.sweeps[KEY].asked_ns = late + n
         room.sought(KEY, now_ns=late + n)
-    for _ in range(2):
-        said = room.account({"USDT": 10_000}, now_ns=late + 9)
+    said = twice(room, {"USDT": 10_000}, now_ns=late + 9)
 
     assert [d.kind for d in found(said)[0]] == ["missing_order"]
     assert standings(said) == [(Standing.HALTED, "A/USDT")]

@@ -52,7 +52,10 @@ def at_the_venue(status="open", filled="0", amount="2", **changes):
 
 
 def kinds(said):
-    return [type(thing.command) if isinstance(thing, Do) else type(thing) for thing in said]
+    """Return what was said by type, a command for its Do; timers left out."""
+    return [
+        type(thing.command) if isinstance(thing, Do) else type(thing) for thing in said if not isinstance(thing, Later)
+    ]
 
 
 def moves(said):
