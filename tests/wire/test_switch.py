@@ -102,6 +102,16 @@ def test_without_the_signal_execution_looks_by_itself(home: Path) -> None:
         assert (found.reason, found.by) == ("by hand", "ada")
 
 
+def test_a_session_that_was_halted_by_the_file_can_be_lived_again(home: Path) -> None:
+    with Processes(home, ALONE):
+        soon(lambda: stands(home, Standing.ACTIVE))
+        pull(journals_of(home), "by hand", "ada")
+        soon(lambda: stands(home, Standing.HALTED))
+
+    again = typed("journal", "replay", "execution", "--json")
+    assert again.exit_code == 0, again.stderr
+
+
 def test_a_frozen_execution_is_not_said_to_have_halted_and_does_when_it_goes_on(home: Path) -> None:
     with Processes(home, ALONE) as house:
         soon(lambda: stands(home, Standing.ACTIVE))
