@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from lct.messages.base import Request
     from lct.messages.execution import Done, ExecutionStatus
 
-COMPARE_SECONDS = 10.0
-LOOK_SECONDS = 0.1
+COMPARE_SECONDS, QUIET_SECONDS = 90.0, 3.0
+"""How long to wait for a comparison, as a difference is believed once it outlasts the venue's lag; how long silently."""
 NOT_EVEN = 1
 REASON_LETTERS = 200
 DIFFERENCES = ("kind", "name", "ours", "theirs")
@@ -109,10 +109,14 @@ def reconcile(
         typer.Option("--explain", metavar="ASSET AMOUNT", help="Take a difference as a transfer; -5 went out."),
     ] = None,
     reason: Reason = "",
+    wait: Annotated[float, typer.Option("--wait", min=0.1, metavar="SECONDS", help="At most.")] = COMPARE_SECONDS,
     yes: Yes = False,
     json: o.Json = False,
 ) -> None:
     """Compare our books with the venue's now, and show what differs; exit code 1 where something does.
+
+    A difference counts once it has outlasted the time within which the venue shows all it knows (`lct execution
+    venues`), so one may take a minute to be told.
 
     With --explain a difference of one asset is taken as a deposit or a withdrawal first, in your name. Nothing is ever
     adjusted without that.
@@ -121,7 +125,7 @@ def reconcile(
     """
     if explain is not None:
         _explain(*explain, reason, yes=yes)
-    found = _compared()
+    found = _compared(wait)
     _print_comparison(found, json=json)
     if found.differences:
         raise typer.Exit(NOT_EVEN)
@@ -189,13 +193,15 @@ def _explain(asset: str, amount: str, reason: str, *, yes: bool) -> None:
     say(reply.done, manners())
 
 
-def _compared() -> "ExecutionStatus":
+def _compared(wait_seconds: float) -> "ExecutionStatus":
     """Have execution compare, and return how it stands after; NoAnswer where the venue does not answer in time."""
     from lct.errors import NoAnswer
     from lct.messages.execution import GetExecutionStatus, Reconcile
     from lct.supervisor.processes import wait_until
 
     before = ask(GetExecutionStatus())
+    if before.ready and before.reconciled_ns is None:
+        raise Refused("this house compares nothing: in replayed time the paper venue is a part of it")
     found = [before]
     ask(Reconcile())
 
@@ -203,8 +209,11 @@ def _compared() -> "ExecutionStatus":
         found.append(ask(GetExecutionStatus()))
         return found[-1].reconciled_ns != before.reconciled_ns
 
-    if not wait_until(is_news, COMPARE_SECONDS):
-        raise NoAnswer(f"the venue has told no account within {COMPARE_SECONDS:g} s; `lct execution status` tells more")
+    if wait_until(is_news, min(QUIET_SECONDS, wait_seconds)):
+        return found[-1]
+    say("waits for the venue, or for a difference to outlast its lag; Ctrl-C breaks off", manners())
+    if not wait_until(is_news, wait_seconds - QUIET_SECONDS):
+        raise NoAnswer(f"no comparison came to an end within {wait_seconds:g} s; `lct execution status` tells more")
     return found[-1]
 
 

@@ -343,15 +343,25 @@ def test_explaining_comes_before_comparing(document: Any, home: Path) -> None:
     assert found["even"]
 
 
-def test_a_venue_that_tells_nothing_is_no_answer(lct: Any, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operating, "COMPARE_SECONDS", 0.2)
+def test_a_venue_that_tells_nothing_is_no_answer(lct: Any, home: Path) -> None:
     execution = StandingExecution()
     execution.compares = False
     with house(home, execution):
-        result = lct("execution", "reconcile")
+        result = lct("execution", "reconcile", "--wait", "0.2")
 
     assert result.exit_code == 3
-    assert "the venue has told no account" in result.stderr
+    assert "no comparison came to an end within 0.2 s" in result.stderr
+
+
+def test_a_house_that_compares_nothing_says_so_at_once(lct: Any, home: Path) -> None:
+    execution = StandingExecution()
+    execution.reconciled_ns = None
+    with house(home, execution):
+        result = lct("execution", "reconcile")
+
+    assert result.exit_code == 4
+    assert "in replayed time the paper venue is a part of it" in result.stderr
+    assert execution.asked == []
 
 
 def test_order_ids_complete(home: Path) -> None:

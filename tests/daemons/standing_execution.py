@@ -55,7 +55,7 @@ class StandingExecution(Daemon):
         self.frozen = {"ETH/USDT": "halted: an order is unknown"}
         self.refuses = ""
         self.compares = True
-        self.reconciled_ns: int | None = None
+        self.reconciled_ns: int | None = NOW
         self.asked: list[Any] = []
 
     def _done(self, request: Any, standing: Standing | None, done: str) -> Done:
