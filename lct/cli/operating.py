@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from lct.messages.execution import Done, ExecutionStatus
 
 COMPARE_SECONDS, QUIET_SECONDS = 90.0, 3.0
-"""How long to wait for a comparison, as a difference is believed once it outlasts the venue's lag; how long silently."""
+"""How long to wait for a comparison: a difference is believed once it outlasts the venue's lag. How long silently."""
 NOT_EVEN = 1
 REASON_LETTERS = 200
 DIFFERENCES = ("kind", "name", "ours", "theirs")

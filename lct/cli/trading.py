@@ -29,7 +29,7 @@ Rehearse = Annotated[bool, typer.Option("--dry-run", help="Only tell what would 
 
 @app.callback()
 def trading() -> None:
-    """Whether the house trades. Each verb needs a running house. Example: lct trading status"""
+    """Whether the house trades. All verbs but halt need a running house. Example: lct trading status"""
 
 
 @app.command()
