@@ -1,14 +1,14 @@
-"""Monitoring: hears heartbeats, judges who is up, late or down, and alerts when that changes."""
+"""Monitoring: hears heartbeats, judges who is up, late or down, and alerts that and what execution cries."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import msgspec
 from msgspec import Meta
 
-from lct.daemon import Daemon, Later, Said, Saying, answers, on
+from lct.daemon import Ask, Daemon, Later, NoReply, Said, Saying, answers, on
 from lct.domain.health import (
     DOWN_AFTER_SECONDS,
     LATE_AFTER_SECONDS,
@@ -20,11 +20,11 @@ from lct.domain.health import (
     health,
     worst,
 )
-from lct.domain.metrics import DaemonMetrics
+from lct.domain.metrics import DaemonMetrics, GateMetrics
 from lct.domain.money import plain
 from lct.domain.text import clean
 from lct.messages.base import Heartbeat, Ready
-from lct.messages.execution import Unprotected
+from lct.messages.execution import Alerted, ExecutionStatus, GetExecutionStatus, Reconciled, Unprotected
 from lct.messages.monitoring import (
     Alert,
     Alerts,
@@ -35,6 +35,7 @@ from lct.messages.monitoring import (
     Metrics,
     ReviewDue,
     Severity,
+    StandingDue,
 )
 
 REVIEW_EVERY_NS = NS_PER_SECOND
@@ -45,6 +46,12 @@ DETAIL_WIDTH = 400
 UNPROTECTED_QUIET_NS = 60 * NS_PER_SECOND
 """A position without a stop is alerted once in this time, however often execution says it."""
 POSITIONS_MAX = 10_000
+EXECUTION = "execution"
+STANDING = "standing"
+STANDING_EVERY_NS, STANDING_PATIENCE_NS = 5 * NS_PER_SECOND, 2 * NS_PER_SECOND
+"""How often execution is asked how it stands, and how long it may take to answer."""
+CRIES: dict[str, Severity] = {"late_fill": "warning"}
+"""What is not critical of what execution cries."""
 
 SEVERITIES: dict[State, Severity] = {"up": "info", "late": "warning", "down": "critical"}
 Build = tuple[str, int, str]
@@ -99,13 +106,17 @@ class Monitoring(Daemon):
         self._told: dict[str, State] = {}
         self._mixture = ""
         self._is_crowded = False
-        self._unprotected: dict[tuple[str, str], int] = {}
+        self._cried: dict[tuple[str, str], int] = {}
         self._listening_ns = self._reviewed_ns = 0
+        self._gate: tuple[int, ExecutionStatus] | None = None
+        self._differs = False
 
     def recovered(self, now_ns: int) -> Iterator[Said]:
         """Begin to listen."""
         self._listening_ns = self._reviewed_ns = now_ns
         yield Later(REVIEW, now_ns + REVIEW_EVERY_NS, ReviewDue())
+        if EXECUTION in self.members:
+            yield Later(STANDING, now_ns + STANDING_EVERY_NS, StandingDue())
 
     # -- what it hears ------------------------------------------------------------------------------------------
 
@@ -146,7 +157,7 @@ class Monitoring(Daemon):
         if now_ns < self._reviewed_ns:
             for member in self.members.values():
                 member.beat_ns = min(member.beat_ns, now_ns)
-            self._unprotected.clear()
+            self._cried.clear()
             self._listening_ns = min(self._listening_ns, now_ns)
         elif now_ns - self._reviewed_ns > REVIEW_EVERY_NS + self._ns(self.limits.late_after_seconds):
             self._listening_ns = now_ns
@@ -159,16 +170,51 @@ class Monitoring(Daemon):
     @on(Unprotected)
     def warn(self, bare: Unprotected, now_ns: int) -> Saying:
         """Alert a position that has no stop."""
-        key = (bare.book, bare.symbol)
-        if now_ns - self._unprotected.get(key, -UNPROTECTED_QUIET_NS) < UNPROTECTED_QUIET_NS:
+        if self._is_repeated((bare.book, bare.symbol), now_ns):
             return None
-        if len(self._unprotected) >= POSITIONS_MAX:
-            self._unprotected.clear()
-        self._unprotected[key] = now_ns
         detail = f"{plain(bare.amount)} {bare.symbol} of {bare.book} has no stop at the venue: {bare.reason}"
         return (self._alert("critical", "unprotected", detail, now_ns),)
 
+    @on(Alerted)
+    def cry(self, alerted: Alerted, now_ns: int) -> Saying:
+        """Alert what execution says that a person should know; the same of the same once a minute."""
+        key = (alerted.kind, alerted.client_order_id or alerted.symbol or alerted.text[:NAME_WIDTH])
+        if self._is_repeated(key, now_ns):
+            return None
+        where = "" if alerted.symbol is None else f"{alerted.symbol}: "
+        order = "" if alerted.client_order_id is None else f" (order {alerted.client_order_id})"
+        severity = CRIES.get(alerted.kind, "critical")
+        return (self._alert(severity, clean(alerted.kind, NAME_WIDTH), f"{where}{alerted.text}{order}", now_ns),)
+
+    @on(Reconciled)
+    def compared(self, found: Reconciled, now_ns: int) -> Saying:
+        """Alert that the accounts agree again; that they do not, execution cries itself."""
+        agrees_again = found.even and self._differs
+        self._differs = not found.even
+        if not agrees_again:
+            return None
+        return (self._alert("info", "accounts_agree", "our books are the venue's again", now_ns),)
+
+    @on(StandingDue)
+    def ask_gate(self, due: StandingDue, now_ns: int) -> Generator[Said, Any, None]:
+        """Ask execution how it stands; what it does not answer stays as it was, and grows old."""
+        yield Later(STANDING, now_ns + STANDING_EVERY_NS, StandingDue())
+        try:
+            status = yield Ask(GetExecutionStatus(), now_ns + STANDING_PATIENCE_NS)
+        except NoReply:
+            return
+        self._gate = now_ns, status
+
     # -- what it concludes --------------------------------------------------------------------------------------
+
+    def _is_repeated(self, key: tuple[str, str], now_ns: int) -> bool:
+        """Whether this was alerted within the last minute; if not, it is now."""
+        if now_ns - self._cried.get(key, -UNPROTECTED_QUIET_NS) < UNPROTECTED_QUIET_NS:
+            return True
+        if len(self._cried) >= POSITIONS_MAX:
+            self._cried.clear()
+        self._cried[key] = now_ns
+        return False
 
     @staticmethod
     def _ns(seconds: float) -> int:
@@ -246,7 +292,7 @@ class Monitoring(Daemon):
     def metrics(self, request: GetMetrics, now_ns: int) -> Metrics:
         """Tell what everybody counted."""
         rows = [_metrics(self._health(name, now_ns), member, now_ns) for name, member in sorted(self.members.items())]
-        return Metrics(now_ns, [row for row in rows if row is not None])
+        return Metrics(now_ns, [row for row in rows if row is not None], _gate_metrics(self._gate, now_ns))
 
     @answers(GetAlerts)
     def last_alerts(self, request: GetAlerts, now_ns: int) -> Alerts:
@@ -282,4 +328,23 @@ def _metrics(found: DaemonHealth, member: Member, now_ns: int) -> DaemonMetrics 
         malformed=beat.malformed,
         latency_ms=beat.latency_ms,
         age_seconds={what: max(0, now_ns - ns) / NS_PER_SECOND for what, ns in sorted(beat.last_ns.items())},
+    )
+
+
+def _gate_metrics(told: tuple[int, ExecutionStatus] | None, now_ns: int) -> GateMetrics | None:
+    if told is None:
+        return None
+    told_ns, status = told
+    compared_ns = status.reconciled_ns
+    # the house's time, which may be replayed: ages of it are by its own clock
+    age_seconds = None if compared_ns is None else max(0, status.time_ns - compared_ns) / NS_PER_SECOND
+    return GateMetrics(
+        status.standing.value,
+        len(status.unknown),
+        len(status.foreign),
+        len(status.frozen),
+        len(status.differences),
+        status.unprotected_ns / NS_PER_SECOND,
+        age_seconds,
+        max(0, now_ns - told_ns) / NS_PER_SECOND,
     )

@@ -3,7 +3,8 @@
 from decimal import Decimal
 from typing import Any
 
-from lct.clock import rfc3339
+from lct.clock import NS_PER_SECOND, rfc3339
+from lct.messages.execution import Difference, Done, ExecutionStatus
 from lct.messages.market_data import History, Symbols, Ticker
 from lct.messages.portfolio import Positions
 from lct.messages.strategy_engine import Signals
@@ -15,6 +16,7 @@ POSITION = ("symbol", "amount", "average_price", "mark_price", "unrealized_profi
 BAR = ("time", "open", "high", "low", "close", "volume")
 SYMBOL = ("symbol", "timeframe", "bars", "last", "time")
 SIGNAL = ("strategy", "symbol", "score", "regime", "time")
+COMPARED = ("reconciled_at", "standing", "differences", "foreign", "unknown")
 PROPOSAL = ("symbol", "side", "amount", "exits", "reason", "strategy", "intent_id")
 
 
@@ -90,6 +92,49 @@ def trading(reply: TradingStatus) -> Document:
 def turned(reply: TradingTurned) -> Document:
     """What became of a request to start, stop, pause or resume."""
     return {"state": reply.state.value, "changed": reply.changed, "done": reply.done}
+
+
+def done(reply: Done) -> Document:
+    """What became of a request to execution, and how its gate stands now."""
+    return {"standing": reply.standing.value, "changed": reply.changed, "done": reply.done}
+
+
+def gate(reply: ExecutionStatus) -> Document:
+    """How execution stands; `unprotected_seconds` counts the time that positions were without a stop so far."""
+    return {
+        "time": rfc3339(reply.time_ns),
+        "standing": reply.standing.value,
+        "reason": reply.reason,
+        "by": reply.by,
+        "ready": reply.ready,
+        "frozen": reply.frozen,
+        "reconciled_at": None if reply.reconciled_ns is None else rfc3339(reply.reconciled_ns),
+        "differences": [difference(line) for line in reply.differences],
+        "unknown": list(reply.unknown),
+        "foreign": list(reply.foreign),
+        "unprotected_seconds": reply.unprotected_ns / NS_PER_SECOND,
+        "denials": reply.denials,
+    }
+
+
+def stands(reply: ExecutionStatus | None) -> Document:
+    """What the gate lets through, beside how trading goes; null where execution does not say."""
+    return {
+        "standing": None if reply is None else reply.standing.value,
+        "standing_reason": None if reply is None else reply.reason,
+        "standing_by": None if reply is None else reply.by,
+    }
+
+
+def comparison(reply: ExecutionStatus) -> Document:
+    """What the last comparison with the venue found."""
+    document = gate(reply)
+    return {"even": not reply.differences, **{name: document[name] for name in COMPARED}}
+
+
+def difference(line: Difference) -> Document:
+    """One line of a comparison with the venue."""
+    return {"kind": line.kind, "name": line.name, "ours": line.ours, "theirs": line.theirs}
 
 
 def cycle(reply: CycleRun) -> Document:

@@ -1,7 +1,7 @@
 """The gateway's HTTP: its routes, who may use them, and what becomes of an error; asks the house, decides nothing."""
 
 import re
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 from litestar import Litestar, Response, get, post, route
@@ -23,8 +23,10 @@ from daemons.api_gateway.asking import Ask, Desk
 from daemons.api_gateway.door import Door, Tell
 from daemons.api_gateway.keys import Key, KeyStore
 from lct import log
+from lct.domain.risk import Standing
 from lct.domain.text import as_json
 from lct.errors import ConfigError, LctError, NoAnswer, NotFound, Refused
+from lct.messages.execution import ExecutionStatus, Flatten, GetExecutionStatus, Halt
 from lct.messages.market_data import GetBars, GetSymbols, GetTicker
 from lct.messages.portfolio import GetPositions
 from lct.messages.strategy_engine import GetSignals
@@ -47,6 +49,8 @@ OPEN = "nothing"
 Http = Request[Key, Any, State]
 Reply = Response[bytes]
 AskedT = TypeVar("AskedT", bound=msgspec.Struct)
+Name = Annotated[str, msgspec.Meta(max_length=64)]
+CHECK_FIRST = "at the house itself: lct execution status, then lct trading resume --i-checked"
 
 
 class Lean(Litestar):
@@ -63,6 +67,19 @@ class Why(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Reason = ""
 
 
+class WhyHalt(Why, frozen=True, forbid_unknown_fields=True):
+    """Why to halt, and whether to close all positions too."""
+
+    flatten: bool = False
+
+
+class WhyFlatten(Why, frozen=True, forbid_unknown_fields=True):
+    """Why to close positions, and which; without more all."""
+
+    symbol: Name | None = None
+    book: Name | None = None
+
+
 def gateway(ask: Ask, keys: KeyStore, tell: Tell) -> Door:
     """Return the gateway as an ASGI app.
 
@@ -70,7 +87,7 @@ def gateway(ask: Ask, keys: KeyStore, tell: Tell) -> Door:
     """
     desk = Desk(ask)
     app = Lean(
-        route_handlers=[health, start, stop, pause, resume, cycle, status, ohlcv, ticker, symbols, signals, positions],
+        route_handlers=ROUTES,
         guards=[guard],
         exception_handlers=ERRORS,
         state=State({"desk": desk, "store": keys}),
@@ -147,8 +164,25 @@ async def pause(request: Http) -> Reply:
 
 @post("/api/trading/resume", opt={SCOPE: "trade"}, status_code=200)
 async def resume(request: Http) -> Reply:
-    """Enter again after a pause."""
-    return _json(documents.turned(await _desk(request).ask(ResumeTrading(await _why(request), _by(request)))))
+    """Enter again after a pause; what is halted is resumed by a person at the house, and by no key."""
+    why, gate = await _why(request), await _gate(request)
+    if gate is not None and gate.standing is not Standing.ACTIVE:
+        raise Refused(f"the gate is {gate.standing.value} ({gate.reason or gate.by}); it is resumed {CHECK_FIRST}")
+    return _json(documents.turned(await _desk(request).ask(ResumeTrading(why, _by(request)))))
+
+
+@post("/api/trading/halt", opt={SCOPE: "trade"}, status_code=200)
+async def halt(request: Http) -> Reply:
+    """Let no order through, and cancel the open ones, until a person resumes."""
+    why = await _body(request, WhyHalt)
+    return _json(documents.done(await _desk(request).ask(Halt(why.reason, _by(request), why.flatten))))
+
+
+@post("/api/trading/flatten", opt={SCOPE: "trade"}, status_code=200)
+async def flatten(request: Http) -> Reply:
+    """Close positions at the market."""
+    why = await _body(request, WhyFlatten)
+    return _json(documents.done(await _desk(request).ask(Flatten(why.reason, _by(request), why.symbol, why.book))))
 
 
 @post("/api/trading/cycle", opt={SCOPE: "trade"}, status_code=200)
@@ -159,8 +193,15 @@ async def cycle(request: Http) -> Reply:
 
 @get("/api/trading/status", opt={SCOPE: "read"})
 async def status(request: Http) -> Reply:
-    """Tell how trading goes."""
-    return _json(documents.trading(await _desk(request).ask(_asked(request, GetTradingStatus))))
+    """Tell how trading goes, and what the gate lets through."""
+    document = documents.trading(await _desk(request).ask(_asked(request, GetTradingStatus)))
+    return _json({**document, **documents.stands(await _gate(request))})
+
+
+@get("/api/execution/status", opt={SCOPE: "read"})
+async def execution_status(request: Http) -> Reply:
+    """Tell how execution stands: the gate, unknown orders, and the last comparison with the venue."""
+    return _json(documents.gate(await _desk(request).ask(_asked(request, GetExecutionStatus))))
 
 
 @get("/api/market/ohlcv", opt={SCOPE: "read"})
@@ -219,13 +260,26 @@ def _asked(request: Http, kind: type[AskedT]) -> AskedT:
         raise ValidationException(str(error).replace("Object", "the query").replace("`$.", "`")) from None
 
 
+async def _gate(request: Http) -> ExecutionStatus | None:
+    """Return how execution stands, None where it does not say."""
+    try:
+        return await _desk(request).ask(GetExecutionStatus())
+    except LctError:
+        return None
+
+
 async def _why(request: Http) -> str:
     """Read the reason out of a body, "" where there is no body; ValidationException for anything else in it."""
+    return (await _body(request, Why)).reason
+
+
+async def _body(request: Http, kind: type[AskedT]) -> AskedT:
+    """Read a body, which may be left out; ValidationException for anything else in it."""
     if request.query_params:
         raise ValidationException("nothing is taken from the query here")
     body = await request.body()
     try:
-        return msgspec.json.decode(body, type=Why).reason if body else ""
+        return msgspec.json.decode(body, type=kind) if body else kind()
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValidationException(f"the body: {str(error)[:200]}") from None
 
@@ -254,5 +308,7 @@ def _broken(request: Any, error: Exception) -> Reply:
     return _json({"error": "the gateway failed; its log says why"}, 500)
 
 
+TRADING = (start, stop, pause, resume, halt, flatten, cycle, status)
+ROUTES = [health, *TRADING, execution_status, ohlcv, ticker, symbols, signals, positions]
 STATUSES: tuple[tuple[type[LctError], int], ...] = ((NotFound, 404), (NoAnswer, 503), (Refused, 409))
 ERRORS: ExceptionHandlersMap = {HTTPException: _failed, LctError: _unanswered, Exception: _broken}

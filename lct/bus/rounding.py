@@ -1,6 +1,7 @@
 """Rounding: the process around a daemon in replayed time; lives its turns, tells what it said, answers questions."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from lct.bus.line import Desk
@@ -26,6 +27,8 @@ class Rounding:
         self.shell = shell
         self.room = room
         self.turns = Turns(room)
+        self.before_turn: Callable[[], None] = lambda: None
+        """Called before each turn that is lived for the first time, for what comes from outside."""
         self._is_due = False
         shell.on_question = self._question
 
@@ -48,6 +51,8 @@ class Rounding:
 
     def _hear(self, frame: FromConductor) -> None:
         began_ns, self._is_due = monotonic_ns(), False
+        if isinstance(frame, Turn):
+            self.before_turn()
         reply = self.turns.hear(frame)
         if reply is not None:
             self.desk.send(reply)

@@ -14,6 +14,8 @@ from lct.store.journal import Fact
 
 NEVER_NS = 2**63 - 1
 """A time that does not come."""
+FIRST = frozenset({"switch"})
+"""Ports whose results are heard before all words: who is told to halt takes no proposal that came with it."""
 
 
 class Heard(msgspec.Struct, gc=False):
@@ -50,6 +52,7 @@ class Seat:
         self.daemon = daemon
         self.name = daemon.name
         self.ports = ports
+        self._first = [port for port in ports if port.role in FIRST]
         self._is_durable = daemon.durable
         self.hearers = hearers(daemon)
         self.answerers = answerers(daemon)
@@ -66,11 +69,15 @@ class Seat:
     def hear(self, now_ns: int, round_: int) -> bool:
         """Run the handlers of the inbox, then those of the ports' due results, then those of the due timers.
 
+        What the ports of FIRST have comes before the inbox.
+
         Return whether what is due next may have changed.
         """
         # a timer or a deadline of this very round is due in the next
         due = self._due_timers(now_ns) if self.timers and self.is_due else ()
         late = self._late(now_ns) if self.waiting and self.is_due else ()
+        if self._first and self.is_due:
+            self._hear_ports(self._first, now_ns, round_)
         if self.inbox:
             inbox, self.inbox = self.inbox, []
             for handler, heard in inbox:
@@ -79,7 +86,7 @@ class Seat:
                     self.take(said, heard, round_)
         changed = self.is_due or self.times_changed
         if self.is_due:
-            self._hear_ports(now_ns, round_)
+            self._hear_ports(self.ports, now_ns, round_)
             if due:
                 self._ring(due, now_ns, round_)
             if late:
@@ -88,8 +95,8 @@ class Seat:
         self.times_changed = False
         return changed
 
-    def _hear_ports(self, now_ns: int, round_: int) -> None:
-        for port in self.ports:
+    def _hear_ports(self, ports: list[TimedPort], now_ns: int, round_: int) -> None:
+        for port in ports:
             due = port.due_ns()
             if due is not None and due <= now_ns:
                 role = port.role

@@ -58,8 +58,15 @@ def leave(came: int) -> None:
         raise typer.Exit(128 + came)
 
 
-def drive(house: "House", until: int, on_done: Callable[[int], None], came: Came, speed: float | None = None) -> bool:
-    """Run a house to the bars number `until` and commit where it stands; False where a signal came first.
+def drive(
+    house: "House",
+    until: int,
+    on_done: Callable[[int], None],
+    came: Came,
+    speed: float | None = None,
+    is_halted: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Run a house to the bars number `until` and commit where it stands; False where a signal or a halt came first.
 
     `on_done` hears the number of the last bars now and then; `speed` is in replayed seconds a second, None for all.
     """
@@ -67,7 +74,7 @@ def drive(house: "House", until: int, on_done: Callable[[int], None], came: Came
     if speed is not None:
         chunk = max(1, int(speed * CHUNK_SECONDS * 1e9 / house.tape.step_ns))
     began, first = _seconds(), house.bus.md_seq
-    while house.bus.md_seq < until and not came():
+    while house.bus.md_seq < until and not came() and not is_halted():
         before = house.bus.md_seq
         house.bus.run(until_md_seq=min(before + chunk, until))
         if house.bus.md_seq == before:
@@ -76,7 +83,7 @@ def drive(house: "House", until: int, on_done: Callable[[int], None], came: Came
         if speed is not None:
             played = (house.bus.md_seq - first) * house.tape.step_ns / 1e9
             _wait(began + played / speed, came)
-    if is_finished(house):
+    if is_finished(house) and not is_halted():
         house.bus.run()  # what the last bars caused, and is due after them
     house.bus.checkpoint()
     return house.bus.md_seq >= until or is_finished(house)

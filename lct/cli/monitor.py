@@ -78,7 +78,7 @@ def metrics(
     if prometheus:
         from lct.domain.metrics import exposition
 
-        print(exposition(told.daemons), end="")
+        print(exposition(told.daemons, told.gate), end="")
     else:
         rows = metrics_rows(told)
         print_rows(rows, json=json, columns=METRICS, none="no heartbeat was heard yet", spare=METRICS_SPARE)

@@ -42,24 +42,28 @@ def run(  # noqa: PLR0917 - Typer calls by name
 ) -> None:
     """Run the house on paper money, one cycle per timestamp of the bars, and keep its journal in the home.
 
-    It goes on where the last run stopped, also after a kill. The first run of an account fixes its bars, cash and
+    It goes on where the last run stopped, also after a kill; where `lct trading halt` came it stops, and does not start
+    (exit code 4) before `lct trading resume --i-checked`. The first run of an account fixes its bars, cash and
     costs; later ones may leave those options out. Without --cycles it runs until the bars end; Ctrl-C stops it.
 
     Example: lct run --cycles 100
     """
     from lct.cli.drive import interruptions, leave
     from lct.cli.settings import Market, Money
+    from lct.cli.stopping import refuse_halted
 
     market = Market(data, symbols, timeframe, from_, to, seed, days)
     money = Money(cash, fee, spread_bps, slippage_bps, participation)
     with interruptions() as came:
-        settings = _settings(config, account, market, money, tuple(pairs or ()), strategies, ctx.obj)
+        settings = settings_of(config, account, market, money, tuple(pairs or ()), strategies, ctx.obj)
+        refuse_halted(settings.house)
         facts, whole = _run(settings, cycles, ctx.obj, came)
     print_facts(facts, json=json)
     leave(0 if whole else came())
+    refuse_halted(settings.house)
 
 
-def _settings(
+def settings_of(
     config: Path | None,
     account: str | None,
     market: "Market",
@@ -90,6 +94,7 @@ def _settings(
 def _run(settings: "Settings", cycles: int | None, manners: Manners, came: "Came") -> tuple[dict[str, Any], bool]:
     """Run a house for some cycles; return its summary, and whether nothing broke it off."""
     from lct.cli.drive import drive, journal_file, private, say_refused, summary
+    from lct.cli.stopping import halt_house, is_halted
     from lct.config import ensure_home, home
     from lct.messages.market_data import GetDataQuality
     from lct.run.house import open_house
@@ -105,8 +110,11 @@ def _run(settings: "Settings", cycles: int | None, manners: Manners, came: "Came
             if first:
                 say(f"going on after {first:,} of {total:,} timestamps", manners)
             with progress("run", until - first, manners) as move:
-                whole = drive(house, until, lambda done: move(done - first), came)
-            if not whole:
+                done = lambda md_seq: move(md_seq - first)  # noqa: E731
+                whole = drive(house, until, done, came, is_halted=lambda: is_halted(settings.house))
+            if is_halted(settings.house):
+                halt_house(house, settings.house)
+            elif not whole:
                 say("interrupted; the same command goes on from here", manners)
             say_refused(house.ask(GetDataQuality()).refused, manners)
             stands = summary(house, journal_file(home(), settings.house), first)

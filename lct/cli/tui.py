@@ -19,8 +19,8 @@ def tui(
 ) -> None:
     """Watch a house: what it holds, what its strategies think, who is up, and what is logged.
 
-    Nothing in it acts on the house: it may be closed, killed or opened twice at any time, and daemons may come and go
-    while it runs. `?` explains the screen, `q` quits.
+    It may be closed, killed or opened twice at any time, and daemons may come and go while it runs; all that it does to
+    a house is to halt it, with `h` and the typed word. `?` explains the screen, `q` quits.
 
     Example: lct tui --refresh 0.5
     """

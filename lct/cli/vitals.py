@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lct.config import home
+from lct.domain.text import clean
 from lct.errors import LctError
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def all_vitals() -> dict[str, Callable[[], Finding]]:
         "journal": journals,
         "account": accounts,
         "venue": venues,
+        "halt": halts,
         "sockets": sockets,
         "supervisor": supervisor,
         "processes": processes,
@@ -90,6 +92,19 @@ def venues() -> Finding:
             wrong.append(f"{path}: {found}")
     fix = "restore the whole folder from one backup, or `lct portfolio reset` to begin anew"
     return not wrong, "; ".join(wrong) or f"{len(paths)} paper {'account' if len(paths) == 1 else 'accounts'}", fix
+
+
+def halts() -> Finding:
+    """See that no account is halted by its file."""
+    from lct.run.switch import standing
+
+    found = []
+    for folder in sorted(path for path in (home() / "journal").glob("*") if path.is_dir()):
+        order = standing(folder)
+        if order is not None:
+            why = ", ".join(filter(None, (order.by, order.reason)))
+            found.append(f"{folder.name} is halted ({clean(why)})")
+    return not found, "; ".join(found) or "no account is halted", "look why, then `lct trading resume --i-checked`"
 
 
 def _integrity(path: Path) -> str:

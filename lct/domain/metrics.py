@@ -32,6 +32,23 @@ class DaemonMetrics(msgspec.Struct, frozen=True):
     age_seconds: dict[str, float]
 
 
+class GateMetrics(msgspec.Struct, frozen=True):
+    """What execution told of itself `age_seconds` ago.
+
+    `unprotected_seconds` is the time (message time) that positions have been without a stop at the venue so far, in
+    this life of execution; `reconciled_age_seconds` None where it has never compared its accounts with the venue.
+    """
+
+    standing: str
+    unknown_orders: int
+    foreign_orders: int
+    frozen_symbols: int
+    differences: int
+    unprotected_seconds: float
+    reconciled_age_seconds: float | None
+    age_seconds: float
+
+
 def _bound(text: str) -> float:
     """Read the upper bound of a bucket; what is no number counts as unbounded."""
     try:
@@ -53,10 +70,12 @@ def buckets(latency_ms: Mapping[str, int]) -> list[tuple[str, int]]:
     return rising
 
 
-def exposition(daemons: Iterable[DaemonMetrics]) -> str:
+def exposition(daemons: Iterable[DaemonMetrics], gate: GateMetrics | None = None) -> str:
     """Return metrics in the text format of Prometheus; times are in seconds."""
     rows = list(daemons)
     lines = [line for name, kind, about in FAMILIES for line in _family(name, kind, about, rows)]
+    if gate is not None:
+        lines += _of_gate(gate)
     return "\n".join(lines) + "\n"
 
 
@@ -73,6 +92,29 @@ FAMILIES = (
     ("age_seconds", "gauge", "Since something of a kind last happened."),
     ("latency_seconds", "histogram", "From hearing a message to having committed."),
 )
+
+
+STANDINGS = ("active", "reducing", "halted")
+GATE_FAMILIES = (
+    ("standing", "gauge", "0 active, 1 reducing, 2 halted."),
+    ("unknown_orders", "gauge", "Orders of which nobody knows whether the venue has them."),
+    ("foreign_orders", "gauge", "Open orders at the venue that are not ours."),
+    ("frozen_symbols", "gauge", "Symbols that are not traded freely."),
+    ("differences", "gauge", "Lines in which our books differ from the venue's."),
+    ("unprotected_seconds", "counter", "Time of positions without a stop at the venue."),
+    ("reconciled_age_seconds", "gauge", "Since our books were last compared with the venue's."),
+    ("age_seconds", "gauge", "Since execution told this."),
+)
+
+
+def _of_gate(gate: GateMetrics) -> Iterator[str]:
+    """Yield the lines of what execution told; what it never did is left out."""
+    for field, kind, about in GATE_FAMILIES:
+        value = STANDINGS.index(gate.standing) if field == "standing" else getattr(gate, field)
+        if value is not None:
+            name = f"lct_execution_{field}{'_total' if kind == 'counter' else ''}"
+            text = f"{value:.3f}" if isinstance(value, float) else str(value)
+            yield from (f"# HELP {name} {about}", f"# TYPE {name} {kind}", f"{name} {text}")
 
 
 def _family(name: str, kind: str, about: str, rows: Iterable[DaemonMetrics]) -> Iterator[str]:

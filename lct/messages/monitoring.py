@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from lct.domain.health import DaemonHealth, State
-from lct.domain.metrics import DaemonMetrics
+from lct.domain.metrics import DaemonMetrics, GateMetrics
 from lct.messages.base import Event, Request
 
 ALERTS_TOLD_MAX = 150
@@ -18,7 +18,8 @@ class Alert(Event, frozen=True, tag="monitoring.alert"):
     """Something that a person should know.
 
     `name` is the rule that spoke (daemon_down, daemon_late, daemon_up, daemon_restarted, house_mixed, house_agreed,
-    unprotected), `detail` whom it is about and why, `time_ns` the wall clock.
+    unprotected; of execution late_fill, unknown_order, mismatch, halted, accounts_agree), `detail` whom it is about and
+    why, `time_ns` the wall clock.
     """
 
     severity: Severity
@@ -42,11 +43,19 @@ class GetHouseHealth(Request[HouseHealth], frozen=True, tag="monitoring.get_hous
     """How is everybody?"""
 
 
+class StandingDue(Event, frozen=True, tag="monitoring.standing_due"):
+    """Ask execution again how it stands."""
+
+
 class Metrics(Event, frozen=True, tag="monitoring.metrics"):
-    """What each daemon counted, by name; those that were never heard are missing."""
+    """What each daemon counted, by name; those that were never heard are missing.
+
+    `gate` is what execution last told of itself, None where it has not.
+    """
 
     time_ns: int
     daemons: list[DaemonMetrics]
+    gate: GateMetrics | None = None
 
 
 class GetMetrics(Request[Metrics], frozen=True, tag="monitoring.get_metrics"):

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import resource
+import signal
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib import import_module
@@ -21,6 +22,7 @@ from lct.bus.shell import Life, Shell
 from lct.bus.wall import WallClock
 from lct.clock import NS_PER_SECOND, now_ns, rfc3339
 from lct.config import defaults_dir, ensure_home, home, load
+from lct.daemon import Daemon, hearers
 from lct.domain.money import money_hook, use_money_context
 from lct.errors import LctError, Refused
 from lct.ports.base import TimedPort
@@ -29,7 +31,9 @@ from lct.run.members import Site, build, checked_venue, feed, strategies
 from lct.store.sqlite import SqliteJournal
 
 if TYPE_CHECKING:
+    from lct.bus.live import Living
     from lct.ports.feed import Feed
+    from lct.run.switch import Switch
 
 CONDUCTOR = "conductor"
 TIME, REPLAYED = "LCT_TIME", "replayed"
@@ -37,6 +41,7 @@ TIME, REPLAYED = "LCT_TIME", "replayed"
 SPEED = "LCT_SPEED"
 CLOCK = "LCT_CLOCK"
 GATEWAY = "api_gateway"
+EXECUTION = "execution"
 ACCOUNT = "LCT_ACCOUNT"
 """Which account the house trades, where not that of house.toml."""
 DAEMONS = "LCT_DAEMONS"
@@ -173,6 +178,7 @@ def main(name: str) -> int:
     """Run one process of the house whose home is $LCT_HOME; return its exit code."""
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core dump would hold what the process knows
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # it says: look at the kill switch; who begins looks anyway
     points.arm(name)
     use_money_context()
     root = home()
@@ -239,9 +245,13 @@ async def _by_rounds(name: str, settled: Settled, site: Site, stack: ExitStack) 
     journal = _journal(name, site, stack, "NORMAL")
     daemon, ports = build(name, site)
     _close_at_the_end(ports, stack)
-    room = Room(daemon, ports, journal)
+    switch = _switch_of(daemon, site)
+    room = Room(daemon, [*switch, *ports], journal)
     shell = await _shell_of(room, journal, settled, settled.http_port(name), stack)
     rounding = Rounding(shell, room)
+    for one in switch:
+        rounding.before_turn = one.offer
+        one.attend(stack, lambda: None)
     rounding.open(socket_folder(settled.home))
     stack.callback(rounding.close)
     return shell
@@ -258,13 +268,16 @@ async def _on_the_wall_clock(name: str, settled: Settled, site: Site, stack: Exi
     clock = WallClock() if lives_on_wall_clock(name) else wall_clock()
     # who watches a replayed house hears words that are not on record: its life cannot be lived again
     kept = None if site.recorded else site.folder
-    session = Session(name, kept, journal, ports, clock.now_ns, settled.hash, site.expected)
+    switch = _switch_of(daemon, site)
+    session = Session(name, kept, journal, [*switch, *ports], clock.now_ns, settled.hash, site.expected)
     room = Room(daemon, session.ports, session.journal)
     room.commits_results = True
     serves = name == GATEWAY
     shell = await _shell_of(room, journal, settled, None if serves else settled.http_port(name), stack, session)
     living = Living(shell, room, session, site.expected)
     living.clock = clock
+    for one in switch:
+        one.attend(stack, partial(_pulled, one, living))
     if name == "market_data":
         living.keep_history(lambda: build(name, site)[0])
     living.open(socket_folder(settled.home))
@@ -279,6 +292,23 @@ async def _on_the_wall_clock(name: str, settled: Settled, site: Site, stack: Exi
         serving = begin(shell, living, port, config, settled.http_port(name), settled.home)
         stack.callback(serving.cancel)
     return shell
+
+
+def _switch_of(daemon: Daemon, site: Site) -> "list[Switch]":
+    """Return the kill switch of a daemon that obeys it, which is execution: before its other ports."""
+    if daemon.name != EXECUTION:
+        return []
+    from lct.messages.exchange import HaltOrdered
+    from lct.run.switch import Switch
+
+    assert site.folder is not None, "a journal lies in a folder"
+    return [Switch(site.folder)] if HaltOrdered in hearers(daemon) else []
+
+
+def _pulled(switch: "Switch", living: "Living") -> None:
+    """Let a daemon on the wall clock hear at once that somebody pulled the switch."""
+    switch.offer()
+    living.look()
 
 
 def wall_clock() -> WallClock:

@@ -1,4 +1,4 @@
-"""The dashboard: one app that draws the last view of a watcher, and asks nothing by itself."""
+"""The dashboard: one app that draws the last view of a watcher; the one thing it does to a house is to halt it."""
 
 import asyncio
 import signal
@@ -15,6 +15,8 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from lct import clock
+from lct.domain.text import clean
+from lct.tui.confirm import Confirm
 from lct.tui.explain import Explain
 from lct.tui.house import Watcher
 from lct.tui.themes import NIGHT
@@ -29,6 +31,11 @@ TICK_SECONDS = 0.25
 """How often to see whether there is something to draw; what did not change is not drawn again."""
 ENDED_BY_SIGNAL = 128
 END_SECONDS = 5
+TOLD_SECONDS, WORDS_WIDTH = 20, 300
+HALT = (
+    "No order is let through any more, open ones are cancelled, stops at the venue stay. It works with every daemon "
+    "dead, and holds until somebody types `lct trading resume --i-checked`."
+)
 PANELS: tuple[type[Panel], ...] = (Positions, Signals, Health, Log)
 
 
@@ -44,6 +51,7 @@ class Dashboard(App[None]):
             Binding(str(at), f"panel('{kind.TITLE.lower()}')", kind.TITLE, tooltip=f"Go to {kind.TITLE.lower()}")
             for at, kind in enumerate(PANELS, 1)
         ),
+        Binding("h", "halt", "Halt", tooltip="Let no order through any more; asks first"),
         Binding("z", "zoom", "Zoom", tooltip="Give the whole screen to one panel, and back"),
         Binding("question_mark", "explain", "Explain", key_display="?", tooltip="What is on this screen"),
         Binding("q", "quit", "Quit", tooltip="Close the dashboard; the house goes on"),
@@ -64,7 +72,7 @@ class Dashboard(App[None]):
         yield Summary(self._home)
         with Container(id="panels"):
             yield from (kind() for kind in PANELS)
-        yield Footer()
+        yield Footer(compact=True)
 
     def on_mount(self) -> None:
         """Begin to look, and to draw what was seen."""
@@ -119,10 +127,25 @@ class Dashboard(App[None]):
         """Say what is on the screen."""
         self.push_screen(Explain())
 
+    def action_halt(self) -> None:
+        """Halt the house, once somebody has typed that."""
+        self.push_screen(Confirm("halt", HALT), self._halt)
+
+    def _halt(self, is_typed: bool | None) -> None:
+        if is_typed:
+            self.notify("halting ...", markup=False)
+            self.run_worker(self._pull, name="halt", thread=True)
+
+    def _pull(self) -> None:
+        """Pull the switch in a thread of its own: with everybody dead that takes seconds."""
+        words = clean(self._watcher.halt("halted in the dashboard"), WORDS_WIDTH)
+        self.call_from_thread(self.notify, words, title="halt", timeout=TOLD_SECONDS, markup=False)
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer the explanation in the palette as well; Textual's own commands have the rest."""
         yield from super().get_system_commands(screen)
         yield SystemCommand("Explain", "What is on this screen", self.action_explain)
+        yield SystemCommand("Halt", "Let no order through any more; asks first", self.action_halt)
 
     def _watch(self) -> None:
         self._watcher.run(self._stop)

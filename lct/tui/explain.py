@@ -10,8 +10,9 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 TOP = (
-    "The home, the house's state (that of its worst daemon), and the time. Below: what the account is worth, in quote, "
-    "and what came of the signals. Profit is equity less deposits."
+    "The home, the house's state (that of its worst daemon), whether it trades, what the gate lets through (`lct "
+    "execution status` has more), and the time. Below: what the account is worth, in quote, and what came of the "
+    "signals. Profit is equity less deposits."
 )
 POSITIONS = (
     "What each strategy holds. Open profit is what selling at the mark would make, before fees; a mark is the last "
@@ -27,10 +28,10 @@ HEALTH = (
 )
 LOG = "The last lines of all daemons, merged by time. It follows the end until you scroll up; End follows again."
 OLD = (
-    "They are faded, and the title says since when nobody answered. Nothing here acts on the house: close the "
+    "They are faded, and the title says since when nobody answered. Only h acts on the house: close the "
     "dashboard, or open several, as you like."
 )
-KEYS = "1-4 and Tab: go to a panel. Arrows, PgUp, PgDn, Home, End: scroll. z: zoom. ctrl+p: all commands."
+KEYS = "1-4 and Tab: go to a panel. Arrows, PgUp, PgDn, Home, End: scroll. z: zoom. h: halt. ctrl+p: all commands."
 WORDS = {
     "Top": TOP,
     "Positions": POSITIONS,

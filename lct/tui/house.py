@@ -10,6 +10,7 @@ from lct.bus.presence import Presence
 from lct.domain.health import Beat, DaemonHealth, health
 from lct.errors import LctError
 from lct.messages.base import Event, Request
+from lct.messages.execution import ExecutionStatus, GetExecutionStatus
 from lct.messages.market_data import GetSymbols, Symbols
 from lct.messages.portfolio import GetPositions, GetProfit, Positions, Profit
 from lct.messages.strategy_engine import SIGNALS_MAX, GetSignals, Signals
@@ -72,6 +73,10 @@ class House(Protocol):
         """Return the log lines that came since the last call; the first call returns the newest ones."""
         ...
 
+    def halt(self, reason: str) -> str:
+        """Pull the kill switch, in any thread, and return in words what came of it; raises LctError or OSError."""
+        ...
+
     def close(self) -> None:
         """Let go of all that is open."""
         ...
@@ -106,6 +111,7 @@ class View:
     positions: Answer[Positions] = field(default_factory=Answer)
     profit: Answer[Profit] = field(default_factory=Answer)
     trading: Answer[TradingStatus] = field(default_factory=Answer)
+    execution: Answer[ExecutionStatus] = field(default_factory=Answer)
     signals: Answer[Signals] = field(default_factory=Answer)
     market: Answer[Symbols] = field(default_factory=Answer)
     members: tuple[Member, ...] = ()
@@ -117,7 +123,7 @@ class View:
     @property
     def nobody_ever_answered(self) -> bool:
         """Whether all were asked, and not one reply was heard since the dashboard began."""
-        answers = (self.market, self.positions, self.profit, self.trading, self.signals)
+        answers = (self.market, self.positions, self.profit, self.trading, self.execution, self.signals)
         return self.looks > 0 and all(answer.heard_ns is None for answer in answers)
 
 
@@ -146,12 +152,26 @@ class Watcher:
     def look(self, stop: threading.Event | None = None) -> None:
         """Look once: at the files, which answer at once, and then at one daemon after the other."""
         self._read_files()
-        asks = (self._ask_market, self._ask_positions, self._ask_profit, self._ask_trading, self._ask_signals)
+        asks = (
+            self._ask_market,
+            self._ask_positions,
+            self._ask_profit,
+            self._ask_trading,
+            self._ask_execution,
+            self._ask_signals,
+        )
         for ask in asks:
             if stop is not None and stop.is_set():
                 return
             ask()
         self.view = replace(self.view, looks=self.view.looks + 1)
+
+    def halt(self, reason: str) -> str:
+        """Pull the kill switch, and return in words what came of it; may wait some seconds, so not for a loop."""
+        try:
+            return self._house.halt(reason)
+        except (LctError, OSError) as error:
+            return f"NOT halted: {error}. In another terminal: lct trading halt --yes"
 
     def _read_files(self) -> None:
         try:
@@ -176,6 +196,9 @@ class Watcher:
 
     def _ask_trading(self) -> None:
         self.view = replace(self.view, trading=self._asked(self.view.trading, GetTradingStatus()))
+
+    def _ask_execution(self) -> None:
+        self.view = replace(self.view, execution=self._asked(self.view.execution, GetExecutionStatus()))
 
     def _ask_signals(self) -> None:
         self.view = replace(self.view, signals=self._asked(self.view.signals, GetSignals(limit=SIGNALS_MAX)))

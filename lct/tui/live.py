@@ -7,7 +7,7 @@ from typing import TypeVar
 from lct.bus.presence import Presence
 from lct.client import Client
 from lct.clock import NS_PER_SECOND, now_ns
-from lct.errors import NoAnswer
+from lct.errors import NoAnswer, NotFound
 from lct.messages.base import Event, Request, tag_of
 from lct.run.process import daemon_names
 from lct.supervisor import Supervisor
@@ -15,6 +15,7 @@ from lct.supervisor.processes import runs
 from lct.tui.house import LogLine, Member
 from lct.tui.tail import Tail
 
+NAME = "tui"
 PATIENCE_MS = 1_000
 """How long a daemon may take to answer; the questions after it wait."""
 FRESH_NS = 3 * NS_PER_SECOND // 2
@@ -27,7 +28,8 @@ class LiveHouse:
 
     def __init__(self, home: Path) -> None:
         """Take the home; nothing is opened yet, and nothing need be there."""
-        self._client = Client(home, name="tui", patience_ms=PATIENCE_MS)
+        self._home = home
+        self._client = Client(home, name=NAME, patience_ms=PATIENCE_MS)
         self._tail = Tail(home / "log")
         self._supervisor = Supervisor(home)
         self._members: dict[str, Member] = {}
@@ -62,6 +64,20 @@ class LiveHouse:
     def fresh_lines(self) -> Sequence[LogLine]:
         """Return what was logged since the last call."""
         return self._tail.fresh()
+
+    def halt(self, reason: str) -> str:
+        """Halt what trades in this home by file, signal and question, with a client of its own: this is another thread.
+
+        Raises NotFound where no account is in hand, and so nothing is there to be halted.
+        """
+        from lct.messages.execution import Halt
+        from lct.run.switch import folders_in_hand, halt
+
+        folders = folders_in_hand(self._home)
+        if not folders:
+            raise NotFound("nothing runs in this home, and the next start is halted by the command line")
+        with Client(self._home, name=NAME, patience_ms=PATIENCE_MS) as client:
+            return halt(self._home, folders, Halt(reason, NAME), client.ask).in_words
 
     def close(self) -> None:
         """Hang up."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from lct.bus.seat import Heard, Seat
 from lct.daemon import Ask, Daemon, NoReply, answers, on
 from lct.messages.base import Request
 from tests.bus.small_house import Kept, Ledger, Listener, Oracle, Question, Reply, Script, Tick, Word, seated
@@ -134,3 +135,27 @@ def test_a_durable_answerer_replies_after_its_facts_are_kept():
 
     assert bus.ask(Question("this")).text == "noted ['this']"
     assert [row.type for row in bus.journal.rows()] == ["bus_test.kept"]
+
+
+def test_who_is_told_to_halt_hears_it_before_the_words_that_came_with_it():
+    """A proposal that waited for execution to start must not be let through before the halt that waited too."""
+    heard: list[str] = []
+
+    class Gate(Daemon):
+        name = "gate"
+
+        @on(Word)
+        def pass_(self, word: Word, now_ns: int) -> None:
+            heard.append(word.text)
+
+        @on(Tick)
+        def close(self, tick: Tick, now_ns: int) -> None:
+            heard.append(tick.text)
+
+    ports = [Script("gate", (1, Tick("halt")), role="switch"), Script("gate", (1, Tick("bar")))]
+    seat = Seat(Gate(), ports)  # type: ignore[arg-type]
+    seat.inbox.append((seat.hearers[Word], Heard("engine", 0, Word("proposal"), None, None)))
+    seat.is_due = True
+    seat.hear(1, 1)
+
+    assert heard == ["halt", "proposal", "bar"]

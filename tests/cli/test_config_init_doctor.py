@@ -103,7 +103,7 @@ def test_doctor_finds_a_fresh_home_well_and_an_open_one_not(
     (home / "config" / "house.toml").chmod(0o644)
     ill = lct("doctor")
 
-    of_the_house = ["journal", "account", "venue", "sockets", "supervisor", "processes", "ports"]
+    of_the_house = ["journal", "account", "venue", "halt", "sockets", "supervisor", "processes", "ports"]
     checks = ["python", "sqlite", "packages", "home", "config", *of_the_house, "disk"]
     assert [row["check"] for row in well] == checks
     assert all(list(row) == ["check", "passed", "detail", "fix"] and row["passed"] for row in well)

@@ -19,6 +19,7 @@ from lct.bus.presence import Presence
 from lct.clock import now_ns
 from lct.run.config import journal_folder, keep_or_compare
 from lct.run.house import Settings, load_settings
+from lct.run.switch import pull
 from lct.store.sqlite import SqliteJournal
 from plugins.exchanges._paper_books import PaperBooks
 from tests.cli.wire_home import furnish
@@ -98,6 +99,16 @@ def test_harm_to_an_account_is_found(
     assert list(wrong) == [check]
     assert said in wrong[check]["detail"]
     assert fix in wrong[check]["fix"]
+
+
+def test_a_halt_that_stands_is_found(lct: Any, home: Path) -> None:
+    pull(account(home), "too hot \x1b[2J", "ada")
+
+    wrong = findings(lct)
+
+    assert list(wrong) == ["halt"]
+    assert wrong["halt"]["detail"] == "paper-paper-main is halted (ada, too hot [2J)"
+    assert "lct trading resume --i-checked" in wrong["halt"]["fix"]
 
 
 def test_a_page_of_the_paper_account_that_was_overwritten_is_found(lct: Any, home: Path) -> None:

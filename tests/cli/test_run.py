@@ -119,6 +119,47 @@ def test_an_interrupt_stops_cleanly_and_the_next_run_goes_on(home: Path, documen
     assert document("run", *SMALL[-2:], "--cycles", "10")["md_seq"] == stopped["md_seq"] + 10
 
 
+def test_a_halted_account_does_not_run_before_somebody_checked(lct: Any, document: Any, home: Path) -> None:
+    document("run", *SMALL, "--cycles", "10")
+    halted = lct("trading", "halt", "--yes", "--reason", "too hot")
+    refused = lct("run", *SMALL[-2:], "--cycles", "10")
+    unchecked = lct("trading", "resume")
+    resumed = lct("trading", "resume", "--i-checked")
+
+    assert (unchecked.exit_code, resumed.exit_code) == (4, 0), resumed.stderr
+    assert halted.exit_code == 3, "nobody runs, so only the file stands"
+    assert refused.exit_code == 4
+    assert "paper-paper-main is halted (operator, too hot)" in refused.stderr
+    assert "lct trading resume --i-checked --account main" in refused.stderr
+    assert document("run", *SMALL[-2:], "--cycles", "10")["md_seq"] == 20
+
+
+def test_a_halt_stops_a_run_between_two_rounds(home: Path, spawn: Any) -> None:
+    words = ["run", "--days", "60", *SMALL[2:], "--json"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lct", *words],
+        env={**os.environ, "LCT_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    wait_for(home / "journal" / "paper-paper-main" / "paper.db")
+    time.sleep(0.5)
+    spawn("trading", "halt", "--yes", "--json")
+
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 4, err
+    assert json.loads(out)["finished"] is False
+    assert "is halted (operator)" in err
+    assert "protection stands" in err
+    assert json.loads(spawn("execution", "status", "--json").stdout)["standing"] == "halted"
+    checked = spawn("trading", "resume", "--i-checked", "--json")
+    assert json.loads(checked.stdout)["standing"] == "active", checked.stderr
+    assert json.loads(spawn("execution", "status", "--json").stdout)["standing"] == "active"
+    assert spawn("journal", "verify").returncode == 0
+
+
 def wait_for(path: Path) -> None:
     """Wait until a file is there."""
     deadline = time.perf_counter() + 30

@@ -90,6 +90,10 @@ def test_status_has_its_shape(document: Any, home: Path) -> None:
         "signals": 1,
         "proposals": 1,
         "withheld": {},
+        "standing": None,
+        "standing_reason": None,
+        "standing_by": None,
+        "halt_files": [],
     }
 
 

@@ -11,11 +11,14 @@ from litestar.testing import TestClient
 from daemons.api_gateway.http import gateway
 from daemons.api_gateway.keys import KeyStore
 from daemons.strategy_engine import Config as Opinions
+from lct.daemon import answerers
 from lct.errors import NotFound, Refused
 from lct.messages.base import RequestRefused
+from lct.messages.execution import GetOrders
 from lct.run.config import HouseConfig
 from lct.run.house import Settings, rehearse
 from lct.run.members import feed
+from tests.daemons.standing_execution import NOW, StandingExecution
 
 RANDOM = Random(7)
 URL = "http://127.0.0.1:8000"
@@ -25,18 +28,24 @@ SETTINGS = Settings(
 
 
 class InProcess:
-    """Asks a house in this process as lct.client asks one of processes; its threads take turns."""
+    """Asks a house in this process as lct.client asks one of processes; its threads take turns.
+
+    What would halt the house for the tests after it goes to an execution that only stands.
+    """
 
     def __init__(self, bars: int) -> None:
         self.house, _ = rehearse(SETTINGS, feed(SETTINGS.house))
         self.house.bus.run(until_md_seq=bars)
         self.asked: list[Any] = []
+        self.gate = StandingExecution()
+        self._answers = {kind: answer for kind, answer in answerers(self.gate).items() if kind is not GetOrders}
         self._turn = threading.Lock()
 
     def __call__(self, request: Any, /) -> Any:
         with self._turn:
             self.asked.append(request)
-            reply = self.house.ask(request)
+            answer = self._answers.get(type(request))
+            reply = self.house.ask(request) if answer is None else answer(request, NOW)
         if isinstance(reply, RequestRefused):
             raise (NotFound if reply.is_missing else Refused)(reply.reason)
         return reply

@@ -16,8 +16,10 @@ from daemons.api_gateway.http import BODY_BYTES_MAX, OPEN, SCOPE, gateway
 from daemons.api_gateway.keys import KeyStore
 from lct.clock import parse_rfc3339
 from lct.domain.money import parse_money
+from lct.domain.risk import Standing
 from lct.errors import NoAnswer, Refused
 from lct.messages.api_gateway import GetTraffic, RequestServed, RouteTraffic, Traffic
+from lct.messages.execution import Flatten, Halt
 from lct.messages.portfolio import GetPositions
 from lct.messages.trading_engine import GetTradingStatus, RunCycle, StopTrading, Trading
 from tests.daemons.gateway_house import InProcess, bearer, key_for, opened
@@ -109,12 +111,14 @@ def test_a_key_without_the_scope_of_a_route_is_refused(
     assert (len(ask.asked) == before) or has == scope
 
 
-def test_an_admin_s_key_opens_every_route(client: Any, store: KeyStore) -> None:
+def test_an_admin_s_key_opens_every_route(client: Any, ask: InProcess, store: KeyStore) -> None:
     key = bearer(key_for(store, "admin"))
     found = {(m, p): client.request(m, p, headers=key).status_code for m, p, scope in GUARDED if scope is not None}
 
-    assert set(found.values()) <= {200, 400}, found  # 400: a symbol is missing
+    # 400: a symbol is missing; 409: it was just halted, and is not resumed over HTTP
+    assert set(found.values()) <= {200, 400, 409}, found
     client.post("/api/trading/start", headers=key)
+    ask.gate.standing = Standing.ACTIVE
 
 
 def test_a_key_is_taken_from_its_own_header_too_but_never_from_two(client: Any, store: KeyStore) -> None:
@@ -210,6 +214,52 @@ def test_trading_is_stopped_and_started_in_the_name_of_the_key(
     assert (stopped.json()["changed"], again.json()["changed"]) == (True, False)
     assert (status.state, status.reason, status.by) == (Trading.STOPPED, "lunch", f"gateway:{key.id}")
     assert (started.status_code, started.json()["state"]) == (200, "running")
+
+
+def test_a_key_that_trades_may_halt_and_flatten_and_the_gate_is_told(
+    client: Any, store: KeyStore, ask: InProcess, trader: dict[str, str]
+) -> None:
+    (key,) = (key for key in store.listed() if store.find(trader["authorization"][7:]) == key)
+    by = f"gateway:{key.id}"
+    ask.gate.standing = Standing.ACTIVE
+
+    flattened = client.post("/api/trading/flatten", headers=trader, json={"reason": "why", "symbol": "BTC/USDT"})
+    halted = client.post("/api/trading/halt", headers=trader, json={"reason": "too hot", "flatten": True})
+    status = client.get("/api/trading/status", headers=trader).json()
+    gate = client.get("/api/execution/status", headers=trader).json()
+    ask.gate.standing = Standing.ACTIVE
+
+    assert flattened.json() == {"standing": "reducing", "changed": True, "done": "2 positions are closed"}
+    assert halted.json() == {"standing": "halted", "changed": True, "done": "halted"}
+    assert ask.gate.asked[-2:] == [Flatten("why", by, "BTC/USDT"), Halt("too hot", by, True)]
+    assert (status["standing"], status["standing_reason"], status["standing_by"]) == ("halted", "too hot", by)
+    assert (gate["standing"], gate["unprotected_seconds"]) == ("halted", 2.5)
+
+
+@pytest.mark.parametrize("standing", [Standing.HALTED, Standing.REDUCING])
+def test_no_key_resumes_what_is_latched(
+    client: Any, ask: InProcess, trader: dict[str, str], standing: Standing
+) -> None:
+    before = len(ask.gate.asked)
+    ask.gate.standing = standing
+    refused = client.post("/api/trading/resume", headers=trader)
+    ask.gate.standing = Standing.ACTIVE
+    resumed = client.post("/api/trading/resume", headers=trader)
+
+    assert refused.status_code == 409
+    assert "lct trading resume --i-checked" in refused.json()["error"]
+    assert resumed.status_code == 200
+    assert len(ask.gate.asked) == before, "execution is asked how it stands, and nothing else"
+
+
+@pytest.mark.parametrize("body", [b'{"flatten": "yes"}', b'{"flatten": 1}', b'{"symbol": "BTC/USDT"}', b'{"by": "me"}'])
+def test_a_halt_with_anything_else_in_it_is_refused(
+    client: Any, ask: InProcess, trader: dict[str, str], body: bytes
+) -> None:
+    before = len(ask.asked)
+
+    assert client.post("/api/trading/halt", headers=trader, content=body).status_code == 400
+    assert len(ask.asked) == before
 
 
 def test_a_cycle_tells_what_it_proposed(client: Any, ask: InProcess, trader: dict[str, str]) -> None:

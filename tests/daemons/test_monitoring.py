@@ -13,7 +13,7 @@ from lct.daemon import Later, answerers, hearers
 from lct.domain.money import money_hook
 from lct.errors import ConfigError
 from lct.messages.base import FRAME_BYTES_MAX, Codec, Event, Heartbeat, Ready, encode
-from lct.messages.execution import Unprotected
+from lct.messages.execution import Alerted, Reconciled, Unprotected
 from lct.messages.monitoring import (
     ALERTS_TOLD_MAX,
     Alert,
@@ -24,6 +24,7 @@ from lct.messages.monitoring import (
     HouseHealth,
     Metrics,
     ReviewDue,
+    StandingDue,
 )
 
 SECOND = 1_000_000_000
@@ -99,7 +100,7 @@ def rules(alerts):
 def test_it_lives_on_the_wall_clock_without_durable_state():
     assert Monitoring.on_wall_clock
     assert not Monitoring.durable
-    assert set(hearers(Monitoring(()))) == {Heartbeat, Ready, ReviewDue, Unprotected}
+    assert set(hearers(Monitoring(()))) == {Heartbeat, Ready, ReviewDue, Unprotected, Alerted, Reconciled, StandingDue}
     assert set(answerers(Monitoring(()))) == {GetHouseHealth, GetMetrics, GetAlerts}
 
 

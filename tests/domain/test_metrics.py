@@ -5,7 +5,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lct.domain.metrics import DaemonMetrics, buckets, exposition
+from lct.domain.metrics import DaemonMetrics, GateMetrics, buckets, exposition
 
 LINE = re.compile(r'lct_[a-z_]+\{daemon="(?:[^"\\\n]|\\.)*"(?:,[a-z]+="(?:[^"\\\n]|\\.)*")?\} [0-9.]+')
 
@@ -74,3 +74,19 @@ def test_buckets_rise_to_the_count_of_all(latency_ms):
 
     assert counts == sorted(counts)
     assert rising[-1] == ("+Inf", sum(latency_ms.values()))
+
+
+def test_how_execution_stands_is_told_where_it_has_said_so():
+    gate = GateMetrics("halted", 2, 1, 0, 3, 1.5, None, 0.25)
+    lines = exposition([row()], gate).splitlines()
+
+    for line in (
+        "lct_execution_standing 2",
+        "lct_execution_unknown_orders 2",
+        "# TYPE lct_execution_unprotected_seconds_total counter",
+        "lct_execution_unprotected_seconds_total 1.500",
+        "lct_execution_age_seconds 0.250",
+    ):
+        assert line in lines
+    assert not any("reconciled" in line for line in lines), "it has never compared"
+    assert not any("lct_execution" in line for line in exposition([row()]).splitlines())

@@ -1,6 +1,7 @@
 """A house for the dashboard's tests: real structs, given by hand, that can fall silent and come back."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from textual.pilot import Pilot
 from textual.widgets._footer import FooterKey
 
 from lct.bus.presence import Presence
+from lct.domain.risk import Standing
 from lct.errors import NoAnswer
 from lct.messages.base import Request, tag_of
+from lct.messages.execution import ExecutionStatus, GetExecutionStatus
 from lct.messages.market_data import GetSymbols, SymbolLine, Symbols
 from lct.messages.portfolio import GetPositions, GetProfit, PositionLine, Positions, Profit, Track
 from lct.messages.strategy_engine import GetSignals, Signal, Signals
@@ -100,6 +103,9 @@ PROFIT = Profit(
     daily=[],
 )
 TRADING = TradingStatus(cycles=3_604, signals=412, proposals=127, withheld={"cooldown": 61, "max_positions": 18})
+GATE = ExecutionStatus(
+    CLOSE, Standing.ACTIVE, "", "", {}, ready=True, reconciled_ns=CLOSE, differences=(), unknown=(), foreign=()
+)
 SCORES = (0.83, -0.61, 0.42, 0.0, None, -0.17, 0.09, 0.55, -0.94, 0.31, -0.28)
 SIGNALS = tuple(
     Signal(strategy, symbol, SCORES[(3 * at + 5 * nth) % len(SCORES)], REGIMES[at % len(REGIMES)], 3_604, CLOSE)
@@ -143,11 +149,20 @@ class SmallHouse:
             GetSymbols: Symbols("1m", [SymbolLine(symbol, 1_440, 1.0, CLOSE) for symbol in COINS]),
             GetProfit: PROFIT,
             GetTradingStatus: TRADING,
+            GetExecutionStatus: GATE,
             GetSignals: Signals(list(SIGNALS)),
         }
         self.lines: list[LogLine] = list(LINES)
         self.names: tuple[str, ...] = DAEMONS
         self.is_closed = False
+        self.halts: list[str] = []
+        self.halt_fails = ""
+
+    def halt(self, reason: str) -> str:
+        if self.halt_fails:
+            raise NoAnswer(self.halt_fails)
+        self.halts.append(reason)
+        return "halted; 2 orders are being cancelled"
 
     def kill(self, *names: str) -> None:
         self.silent |= dict.fromkeys(names, self.clock())
@@ -201,3 +216,20 @@ class Stage:
         """All that is on the screen, as a person reads it."""
         strips = self.app.screen._compositor.render_strips()  # noqa: SLF001 - nothing public gives it as text
         return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+Play = Callable[[Stage, Pilot[None]], Awaitable[None]]
+
+
+def play(act: Play, size: tuple[int, int] = (120, 40), stage: Stage | None = None) -> Stage:
+    """Run a dashboard on a stage, let the act be played, and return the stage."""
+    stage = stage or Stage()
+
+    async def run() -> None:
+        stage.watcher.look()
+        async with stage.app.run_test(size=size, notifications=True) as pilot:
+            await settled(pilot)
+            await act(stage, pilot)
+
+    asyncio.run(run())
+    return stage

@@ -1,10 +1,9 @@
 """The dashboard outlives every daemon, never shows an old figure as if it were true, and draws no foreign markup."""
 
-import asyncio
 import gc
 import re
 import tracemalloc
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -21,24 +20,7 @@ from lct.tui.explain import Explain
 from lct.tui.house import LINES_MAX, LogLine, Member
 from lct.tui.widgets.log import Log
 from lct.tui.widgets.panel import Panel
-from tests.tui.scene import CLOSE, DAEMONS, NOW, POSITIONS, SECOND, SIGNALS, Stage, settled
-
-Play = Callable[[Stage, Pilot[None]], Awaitable[None]]
-
-
-def play(act: Play, size: tuple[int, int] = (120, 40), stage: Stage | None = None) -> Stage:
-    """Run a dashboard on a stage, let the act be played, and return the stage."""
-    stage = stage or Stage()
-
-    async def run() -> None:
-        stage.watcher.look()
-        async with stage.app.run_test(size=size) as pilot:
-            await settled(pilot)
-            await act(stage, pilot)
-
-    asyncio.run(run())
-    return stage
-
+from tests.tui.scene import CLOSE, DAEMONS, NOW, POSITIONS, SECOND, SIGNALS, Stage, play
 
 # --- what it shows
 
@@ -60,7 +42,7 @@ def test_the_footer_shows_the_keys_at_80_columns() -> None:
     async def act(stage: Stage, pilot: Pilot[None]) -> None:
         last = stage.text().splitlines()[-1]
 
-        for words in ("1 Positions", "4 Log", "z Zoom", "? Explain", "q Quit", "^p palette"):
+        for words in ("1 Positions", "4 Log", "h Halt", "z Zoom", "? Explain", "q Quit", "^p palette"):
             assert words in last
 
     play(act, size=(80, 24))

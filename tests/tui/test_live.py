@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lct.clock import monotonic_ns, now_ns
+from lct.domain.risk import Standing
 from lct.errors import NoAnswer
 from lct.messages.portfolio import GetPositions
 from lct.tui.house import Watcher
@@ -90,3 +91,17 @@ def test_what_daemons_log_is_in_the_view(home: Path, watching: Watcher) -> None:
     times = [line.time_ns for line in watching.view.lines]
     assert times == sorted(times)
     assert "portfolio" in {line.service for line in watching.view.lines}
+
+
+def test_the_dashboard_halts_a_house_whose_execution_lives_and_says_so_where_nothing_does(
+    home: Path, watching: Watcher
+) -> None:
+    nothing = watching.halt("nobody is there")
+    with Processes(home, ("execution",)):
+        looks_until(watching, lambda: watching.view.execution.reply is not None)
+        words = watching.halt("in the dashboard")
+        looks_until(watching, lambda: watching.view.execution.reply.standing is Standing.HALTED)
+
+    assert nothing.startswith("NOT halted: nothing runs in this home")
+    assert "protection stands" in words
+    assert watching.view.execution.reply.by == "tui"

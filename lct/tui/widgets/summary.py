@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from lct.domain.health import worst
+from lct.domain.risk import Standing
 from lct.domain.text import clean
 from lct.messages.portfolio import Profit
 from lct.messages.trading_engine import Trading, TradingStatus
@@ -22,6 +23,7 @@ HOME_WIDTH = 60
 WITHHELD_WIDTH = 80
 REASON_WIDTH = 40
 GAP = 3
+GATE_KINDS = {Standing.ACTIVE: "good", Standing.REDUCING: "warn", Standing.HALTED: "bad"}
 TRADING_KINDS = {Trading.RUNNING: "good", Trading.PAUSED: "warn", Trading.STOPPED: "bad"}
 STYLES = {**KINDS, "plain": "", "strong": "bold", "accent": "$accent"}
 
@@ -83,6 +85,7 @@ class Summary(Container):
             Fact("lct", self._home, "accent", 1),
             Fact("house", words, HEALTH_KINDS[verdict]),
             *trading_fact(view, now_ns, refresh_seconds),
+            *gate_fact(view, now_ns, refresh_seconds),
         ]
         room = width - cell_len(clock) - GAP
         title = facts(left, room)
@@ -121,6 +124,27 @@ def trading_fact(view: View, now_ns: int, refresh_seconds: float) -> list[Fact]:
     because = clean(", ".join(filter(None, (status.by, status.reason))), REASON_WIDTH)
     words = f"{state} ({because})" if because else state
     return [Fact("trading", words, "dim" if old else TRADING_KINDS[status.state])]
+
+
+def gate_fact(view: View, now_ns: int, refresh_seconds: float) -> list[Fact]:
+    """Return what the gate lets through and why, and what a person has to look at; nothing where nobody has said so."""
+    status = view.execution.reply
+    if status is None:
+        return []
+    old = is_old(view.execution, now_ns, refresh_seconds)
+    because = clean(", ".join(filter(None, (status.by, status.reason))), REASON_WIDTH)
+    state = status.standing.value if status.standing is Standing.ACTIVE else status.standing.name
+    words = f"{state} ({because})" if because and status.standing is not Standing.ACTIVE else state
+    counts = {
+        "unknown": len(status.unknown),
+        "frozen": len(status.frozen),
+        "mismatched": len(status.differences),
+    }
+    troubles = [f"{count} {name}" for name, count in counts.items() if count]
+    kind = "warn" if troubles and status.standing is Standing.ACTIVE else GATE_KINDS[status.standing]
+    is_well = status.standing is Standing.ACTIVE and not troubles
+    text = f"{'was ' if old else ''}{', '.join((words, *troubles))}"
+    return [Fact("gate", text, "dim" if old else kind, 2 if is_well else 0)]
 
 
 def money_facts(profit: Profit, *, faded: bool) -> list[Fact]:
