@@ -11,20 +11,22 @@ from msgspec import Meta
 from lct.daemon import Daemon, Said, Saying, answers, on
 from lct.domain.bars import DAY_NS
 from lct.domain.instruments import Instrument
-from lct.domain.ledger import DEPOSITS, Ledger, deposit
+from lct.domain.ledger import DEPOSITS, FUNDING, Ledger, deposit, funding
 from lct.domain.marks import LOOK_BACK, Marks, equity
 from lct.domain.money import ZERO
 from lct.domain.orders import Side
 from lct.domain.positions import Position
 from lct.domain.trades import Trade
 from lct.messages.base import Event
-from lct.messages.execution import Deposited, Filled
+from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid
 from lct.messages.market_data import BarsClosed
 from lct.messages.portfolio import (
+    AdoptionBooked,
     Balances,
     DayClosed,
     DepositBooked,
     FillBooked,
+    FundingBooked,
     GetBalances,
     GetPositions,
     GetProfit,
@@ -81,11 +83,31 @@ class Portfolio(Daemon):
         elif type(event) is DayClosed:
             self.daily.append((event.day_ns, event.equity))
             self._apply_track(event.track)
-        else:
-            assert type(event) is DepositBooked, f"portfolio cannot apply {event}"
-            self.ledger.post(deposit(event.deposit.asset, event.deposit.amount))
+        elif type(event) is DepositBooked:
+            moved = event.deposit
+            self.ledger.post(deposit(moved.asset, moved.amount))
             self._apply_track(event.track)
+            self._flow(moved.amount if moved.asset in self._quotes else ZERO)
+        elif type(event) is FundingBooked:
+            paid = event.funding
+            self.ledger.post(funding(paid.book, paid.asset, paid.amount))
+            self._apply_track(event.track)
+        else:
+            assert type(event) is AdoptionBooked, f"portfolio cannot apply {event}"
+            adopted = event.adopted
+            self._opened.setdefault((adopted.book, adopted.symbol), event.track.md_seq)
+            self.ledger.adopt(adopted.book, adopted.symbol, adopted.amount, adopted.price, adopted.time_ns)
+            self._apply_track(event.track)
+            self._flow(adopted.amount * adopted.price)
         self._refresh()
+
+    def _flow(self, amount: Decimal) -> None:
+        """Move the peak with money that comes or goes, for a deposit is no profit and a withdrawal no drawdown.
+
+        So the drawdown is (peak + flows since it - equity) / (peak + flows since it).
+        """
+        if self._marked and amount:
+            self._peak = max(0.0, self._peak + float(amount))
 
     def _apply_fill(self, fill: Filled) -> None:
         self.fills += 1
@@ -178,6 +200,16 @@ class Portfolio(Daemon):
         """Book a deposit or a withdrawal."""
         return (DepositBooked(deposited, self._track()),)
 
+    @on(FundingPaid)
+    def book_funding(self, paid: FundingPaid, now_ns: int) -> Saying:
+        """Book funding."""
+        return (FundingBooked(paid, self._track()),)
+
+    @on(Adopted)
+    def book_adoption(self, adopted: Adopted, now_ns: int) -> Saying:
+        """Book what a strategy took over."""
+        return (AdoptionBooked(adopted, self._track()),)
+
     def _track(self) -> Track:
         return Track(
             self._md_seq,
@@ -239,6 +271,7 @@ class Portfolio(Daemon):
             self.fills,
             self._track(),
             list(self.daily),
+            -sum((self.ledger.balance(FUNDING, quote) for quote in self._quotes), ZERO),
         )
 
     def _unrealized(self) -> Decimal | None:

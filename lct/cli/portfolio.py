@@ -82,6 +82,7 @@ def pnl(config: o.ConfigDir = None, account: o.Account = None, json: o.Json = Fa
         "realized_profit": profit.realized_profit,
         "unrealized_profit": profit.unrealized_profit,
         "fees": profit.fees,
+        "funding": profit.funding,
         "fills": profit.fills,
         "max_drawdown": profit.track.drawdown_max,
     }

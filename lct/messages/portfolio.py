@@ -2,10 +2,10 @@
 
 import msgspec
 
-from lct.domain.money import Money
+from lct.domain.money import ZERO, Money
 from lct.domain.trades import Trade
 from lct.messages.base import Event, Request
-from lct.messages.execution import Deposited, Filled
+from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid
 
 
 class Track(msgspec.Struct, frozen=True, gc=False):
@@ -38,6 +38,24 @@ class DepositBooked(Event, frozen=True, tag="portfolio.deposit_booked"):
     durable = True
 
     deposit: Deposited
+    track: Track
+
+
+class FundingBooked(Event, frozen=True, tag="portfolio.funding_booked"):
+    """Funding of a position is in the books."""
+
+    durable = True
+
+    funding: FundingPaid
+    track: Track
+
+
+class AdoptionBooked(Event, frozen=True, tag="portfolio.adoption_booked"):
+    """What a strategy took over of the account is in the books as its position."""
+
+    durable = True
+
+    adopted: Adopted
     track: Track
 
 
@@ -89,7 +107,9 @@ class GetBalances(Request[Balances], frozen=True, tag="portfolio.get_balances"):
 
 
 class Profit(Event, frozen=True, tag="portfolio.profit"):
-    """Equity and where it comes from, in quote: deposits + realized + unrealized - fees; None where a mark is missing.
+    """Equity and where it comes from, in quote: deposits + realized + unrealized - fees + funding.
+
+    None where a mark is missing. What lies in the account in other assets and belongs to no strategy counts nothing.
 
     `daily` are the last equities of UTC days, oldest first.
     """
@@ -103,6 +123,7 @@ class Profit(Event, frozen=True, tag="portfolio.profit"):
     fills: int
     track: Track
     daily: list[tuple[int, float]]
+    funding: Money = ZERO
 
 
 class GetProfit(Request[Profit], frozen=True, tag="portfolio.get_profit"):

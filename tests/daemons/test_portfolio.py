@@ -10,7 +10,7 @@ from lct.domain.instruments import Instrument
 from lct.domain.money import use_money_context
 from lct.domain.orders import Side, State
 from lct.messages.base import Event
-from lct.messages.execution import Deposited, Filled
+from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid
 from lct.messages.market_data import BarsClosed
 from lct.messages.portfolio import (
     DayClosed,
@@ -244,3 +244,38 @@ def test_profit_adds_up_exactly_and_the_path_is_that_of_a_naive_recomputation(se
     track = profit.track
     assert (track.md_seq, track.marked, track.exposed) == (300, 300, exposed)
     assert (track.peak, track.drawdown_max) == (pytest.approx(peak), pytest.approx(drawdown))
+
+
+# -- what moves money without an order ------------------------------------------------------------------------------
+
+
+def test_what_comes_or_goes_while_running_is_no_profit_and_no_drawdown():
+    books = Books(1_000)
+    books.close(MINUTE, A=10.0)
+    books.hear(books.daemon.book_deposit(Deposited(2, MINUTE, "USDT", Decimal(500)), MINUTE))
+    books.close(2 * MINUTE, A=10.0)
+    books.hear(books.daemon.book_deposit(Deposited(3, 2 * MINUTE, "USDT", Decimal(-700)), 2 * MINUTE))
+    books.close(3 * MINUTE, A=10.0)
+
+    profit = books.daemon.profit(GetProfit(), 0)
+
+    assert (profit.deposits, profit.equity, profit.track.drawdown_max) == (800, 800, 0.0)
+    assert books.daemon.track == books.twin.track
+
+
+def test_equity_is_deposits_and_profit_less_fees_with_funding_and_what_was_taken_over():
+    books = Books(1_000)
+    books.close(MINUTE, A=10.0)
+    books.hear(books.daemon.book_deposit(Deposited(2, 0, "A", Decimal(5)), 0))
+    books.hear(books.daemon.book_adoption(Adopted(3, 0, "s", "A/USDT", Decimal(5), Decimal(8)), 0))
+    books.fill(Side.BUY, "2", "11", "0.1")
+    books.hear(books.daemon.book_funding(FundingPaid(4, 0, "f", "s", "A/USDT", "USDT", Decimal("-0.25")), 0))
+    books.close(2 * MINUTE, A=12.0)
+
+    p = books.daemon.profit(GetProfit(), 0)
+
+    assert p.funding == Decimal("-0.25")
+    assert p.equity == p.deposits + p.realized_profit + p.unrealized_profit - p.fees + p.funding
+    assert p.equity == 1_000 - 22 - Decimal("0.1") - Decimal("0.25") + 7 * 12
+    assert not any(books.daemon.ledger.trial_balance().values())
+    assert books.daemon.ledger.balances == books.twin.ledger.balances
