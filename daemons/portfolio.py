@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from lct.daemon import Daemon, Said, Saying, answers, on
 from lct.domain.bars import DAY_NS
+from lct.domain.exposure import Holding, correlation, returns, spread, tail
 from lct.domain.instruments import Instrument
 from lct.domain.ledger import DEPOSITS, FUNDING, Ledger, deposit, funding
 from lct.domain.marks import LOOK_BACK, Marks, equity
@@ -30,10 +31,12 @@ from lct.messages.portfolio import (
     GetBalances,
     GetPositions,
     GetProfit,
+    GetRisk,
     GetTrades,
     PositionLine,
     Positions,
     Profit,
+    Risk,
     Track,
     Trades,
 )
@@ -72,6 +75,7 @@ class Portfolio(Daemon):
         self._peak = self._drawdown_max = 0.0
         self._equity: float | None = None
         self._day_ends_ns = 0
+        self._window: deque[tuple[tuple[str, ...], list[float]]] = deque(maxlen=LOOK_BACK)
 
     # -- state --------------------------------------------------------------------------------------------------
 
@@ -156,6 +160,7 @@ class Portfolio(Daemon):
     @on(BarsClosed)
     def mark(self, bars: BarsClosed, now_ns: int) -> Saying:
         """Mark the equity on each bar once; say what it was when a UTC day is over."""
+        self._window.append((bars.symbols, bars.close))
         self.marks.hear(bars.symbols, bars.close)
         if bars.md_seq <= self._md_seq:
             return None
@@ -283,6 +288,29 @@ class Portfolio(Daemon):
                     return None
                 total += position.unrealized(mark)
         return total
+
+    @answers(GetRisk)
+    def risk(self, request: GetRisk, now_ns: int) -> Risk:
+        """Tell how much is at risk."""
+        holdings: list[Holding] = []
+        by_venue: dict[str, float] = {}
+        for (book, symbol), position in self.ledger.positions.items():
+            close = self.marks.close(symbol)
+            if position.amount and close is not None:
+                value = float(position.amount) * close
+                holdings.append(Holding(book, symbol, value))
+                venue = self.instruments[symbol].venue
+                by_venue[venue] = by_venue.get(venue, 0.0) + abs(value)
+        found = spread(holdings)
+        held = sorted(found.by_symbol)
+        moves = {symbol: returns(self._closes_of(symbol)) for symbol in held}
+        pairs = [(a, b, correlation(moves[a], moves[b])) for i, a in enumerate(held) for b in held[i + 1 :]]
+        now = None if self._equity is None or not self._peak else max(0.0, 1.0 - self._equity / self._peak)
+        looked = tail(found.by_symbol, moves, request.confidence, request.horizon_bars)
+        return Risk(now_ns, self._equity, found, by_venue, now, self._drawdown_max, looked, pairs)
+
+    def _closes_of(self, symbol: str) -> list[float]:
+        return [closes[symbols.index(symbol)] for symbols, closes in self._window if symbol in symbols]
 
     @answers(GetTrades)
     def round_trips(self, request: GetTrades, now_ns: int) -> Trades:

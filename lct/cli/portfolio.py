@@ -1,12 +1,15 @@
 """`lct portfolio`: what we hold, own and made, as the ledger tells, of a house that runs or of its journal."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lct.cli import options as o
-from lct.cli.output import print_facts, print_rows, write_csv
+from lct.cli.output import print_facts, print_json, print_rows, write_csv
 from lct.errors import Refused
+
+if TYPE_CHECKING:
+    from lct.messages.portfolio import Risk
 
 app = typer.Typer(name="portfolio", no_args_is_help=True, add_completion=False)
 
@@ -87,6 +90,59 @@ def pnl(config: o.ConfigDir = None, account: o.Account = None, json: o.Json = Fa
         "max_drawdown": profit.track.drawdown_max,
     }
     print_facts(facts, json=json)
+
+
+@app.command()
+def risk(
+    confidence: Annotated[float, typer.Option("--confidence", min=0.51, max=0.9999, help="Of the tail.")] = 0.95,
+    horizon: Annotated[int, typer.Option("--horizon", min=1, max=100_000, help="How far ahead, in bars.")] = 1,
+    config: o.ConfigDir = None,
+    account: o.Account = None,
+    json: o.Json = False,
+) -> None:
+    """Show the exposure, how it is spread, the drawdown, and what may be lost (value at risk, expected shortfall).
+
+    What there is too little history for is said and not guessed. Sources of the formulas: docs/portfolio.md.
+
+    Example: lct portfolio risk --confidence 0.99 --horizon 60
+    """
+    from lct.cli.accounts import ask
+    from lct.messages.portfolio import GetRisk
+
+    found = ask(GetRisk(confidence, horizon), config, account)
+    print_json(risk_document(found)) if json else print_facts(risk_facts(found), json=False)
+
+
+def risk_document(found: "Risk") -> dict[str, Any]:
+    """Return a Risk as a document of JSON: figures as numbers, for none of them is money."""
+    import msgspec
+
+    from lct.clock import rfc3339
+
+    document: dict[str, Any] = msgspec.to_builtins(found)
+    del document["tag"], document["time_ns"]
+    pairs = [{"symbols": [a, b], "correlation": c} for a, b, c in found.correlations]
+    return {"time": rfc3339(found.time_ns), **document, "correlations": pairs}
+
+
+def risk_facts(found: "Risk") -> dict[str, Any]:
+    """Return what of a Risk a person reads first."""
+    tail = found.tail
+    facts: dict[str, Any] = {
+        "equity": found.equity,
+        "gross exposure": found.spread.gross,
+        "net exposure": found.spread.net,
+        "concentration": found.spread.concentration,
+        "drawdown": found.drawdown,
+        "max drawdown": found.drawdown_max,
+        f"value at risk {tail.confidence:g}, historical": tail.historical_var,
+        f"value at risk {tail.confidence:g}, normal": tail.parametric_var,
+        "expected shortfall, historical": tail.historical_shortfall,
+        "expected shortfall, normal": tail.parametric_shortfall,
+    }
+    facts = {name: None if value is None else round(value, 6) for name, value in facts.items()}
+    facts |= {f"exposure in {symbol}": round(value, 6) for symbol, value in sorted(found.spread.by_symbol.items())}
+    return facts | ({"not known": tail.reason} if tail.reason else {})
 
 
 @app.command()

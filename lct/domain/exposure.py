@@ -77,8 +77,11 @@ def tail(
     held = sorted(symbol for symbol, value in values.items() if value)
     missing = [symbol for symbol in held if len(moves.get(symbol, ())) < RETURNS_MIN]
     count = min((len(moves.get(symbol, ())) for symbol in held), default=0)
-    if not held or missing:
+    is_asked_well = 0.5 <= confidence < 1.0 and horizon_bars >= 1
+    if not held or missing or not is_asked_well:
         why = f"fewer than {RETURNS_MIN} returns of {', '.join(missing)}" if missing else "nothing is held"
+        if not is_asked_well:
+            why = f"a confidence of {confidence:g} over {horizon_bars} bars cannot be spoken of"
         return Tail(confidence, horizon_bars, count, None, None, None, None, why)
     scale = sqrt(horizon_bars)
     results = [fsum(values[symbol] * moves[symbol][-count + i] for symbol in held) for i in range(count)]
@@ -114,7 +117,7 @@ def covariance(a: Sequence[float], b: Sequence[float]) -> float:
 
 
 def correlation(a: Sequence[float], b: Sequence[float]) -> float | None:
-    """Return Pearson's correlation of the last bars that both have; None where one stands still, or there are too few."""
+    """Return Pearson's correlation of the last bars of both; None where one stands still, or there are too few."""
     n = min(len(a), len(b))
     if n < RETURNS_MIN:
         return None

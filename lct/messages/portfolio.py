@@ -2,6 +2,7 @@
 
 import msgspec
 
+from lct.domain.exposure import Spread, Tail
 from lct.domain.money import ZERO, Money
 from lct.domain.trades import Trade
 from lct.messages.base import Event, Request
@@ -128,6 +129,30 @@ class Profit(Event, frozen=True, tag="portfolio.profit"):
 
 class GetProfit(Request[Profit], frozen=True, tag="portfolio.get_profit"):
     """How much did we make?"""
+
+
+class Risk(Event, frozen=True, tag="portfolio.risk"):
+    """How much is at risk, in quote, at the last closes: figures, never money.
+
+    `equity` is None while a mark is missing. `drawdown` and `drawdown_max` are fractions of the flow-adjusted peak.
+    `correlations` are of the returns of symbols that are held: (one, other, None where there is too little history).
+    """
+
+    time_ns: int
+    equity: float | None
+    spread: Spread
+    by_venue: dict[str, float]
+    drawdown: float | None
+    drawdown_max: float
+    tail: Tail
+    correlations: list[tuple[str, str, float | None]]
+
+
+class GetRisk(Request[Risk], frozen=True, tag="portfolio.get_risk"):
+    """How much may we lose? `confidence` is that of the tail (0.5 to below 1), `horizon_bars` how far ahead it is."""
+
+    confidence: float = 0.95
+    horizon_bars: int = 1
 
 
 class Trades(Event, frozen=True, tag="portfolio.trades"):

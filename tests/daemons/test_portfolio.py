@@ -19,6 +19,7 @@ from lct.messages.portfolio import (
     GetBalances,
     GetPositions,
     GetProfit,
+    GetRisk,
     GetTrades,
     PositionLine,
     Track,
@@ -279,3 +280,21 @@ def test_equity_is_deposits_and_profit_less_fees_with_funding_and_what_was_taken
     assert p.equity == 1_000 - 22 - Decimal("0.1") - Decimal("0.25") + 7 * 12
     assert not any(books.daemon.ledger.trial_balance().values())
     assert books.daemon.ledger.balances == books.twin.ledger.balances
+
+
+def test_the_risk_is_of_what_is_held_and_says_what_is_not_known():
+    books = Books(1_000)
+    books.close(MINUTE, A=10.0)
+    books.fill(Side.BUY, "10", "10")
+
+    early = books.daemon.risk(GetRisk(), 0)
+    for n in range(2, 152):
+        books.close(n * MINUTE, A=10.0 + 0.1 * (n % 2), B=5.0)
+    late = books.daemon.risk(GetRisk(), 0)
+
+    assert (early.tail.historical_var, early.tail.reason) == (None, "fewer than 100 returns of A/USDT")
+    assert late.spread.by_symbol == {"A/USDT": pytest.approx(101.0)}
+    assert late.by_venue == {"paper": pytest.approx(101.0)}
+    assert late.spread.concentration == 1.0
+    assert late.tail.historical_var == pytest.approx(101.0 * 0.1 / 10.1, rel=0.01)
+    assert books.twin.risk(GetRisk(), 0) == late
