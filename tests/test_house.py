@@ -71,6 +71,15 @@ def test_every_module_of_lct_is_on_a_floor() -> None:
     assert [name for name in homeless if name not in alone] == []
 
 
+def test_the_checker_is_kept_apart_from_every_module() -> None:
+    """A module that its contracts do not list could be shared unnoticed."""
+    contracts = {one["id"]: one for one in PYPROJECT["tool"]["importlinter"]["contracts"]}
+    others = {f"lct.{name}" for name in modules_in(ROOT / "lct")} - {"lct.audit"}
+
+    assert others - set(contracts["audit"]["forbidden_modules"]) == set()
+    assert others - set(contracts["audited"]["source_modules"]) == set()
+
+
 def test_a_floor_that_is_built_has_lost_its_parentheses() -> None:
     """In parentheses a floor may be missing: one that was renamed would go unchecked."""
     built = {f"lct.{name}" for name in modules_in(ROOT / "lct")}
@@ -102,6 +111,14 @@ PLANTED = {
     "a domain that knows what a plugin is": (
         {"lct/domain/planted.py": "import lct.ports"},
         "A floor uses those below it",
+    ),
+    "a checker that knows the domain": (
+        {"lct/audit/planted.py": "import lct.domain.money"},
+        "The checker knows nothing of the house",
+    ),
+    "a daemon that leans on the checker": (
+        {"daemons/planted.py": "import lct.audit"},
+        "Nobody builds on the checker",
     ),
     "a plugin that reaches for a daemon": (
         {"plugins/planted.py": "import daemons.planted", "daemons/planted.py": ""},

@@ -1,0 +1,141 @@
+"""Journals: a reading of its own of an account's folder, of files that somebody may be writing."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import msgpack
+
+from lct.audit.chain import Row
+from lct.audit.checking import Audit
+from lct.audit.lives import Identity
+
+NO_JOURNALS = ("paper", "rounds")
+HEARERS = ("portfolio", "trading_engine")
+EXECUTION = "execution"
+CHUNK = 5_000
+"""Rows read in one transaction: a reader that stays long keeps the writer's log from being cut."""
+SQL = (
+    "select position, daemon, journal_seq, epoch, prev_hash, hash, heard_ref, round, now_ns, type, schema, body "
+    "from journal where position > ? order by position limit ?"
+)
+
+
+class JournalFile:
+    """One file, from the row that was read last on."""
+
+    def __init__(self, path: Path) -> None:
+        """Begin before the first row."""
+        self.path = path
+        self.name = path.stem
+        self.inode = path.stat().st_ino
+        self.heard = 0
+        """Up to where its daemon has heard execution, by its cursor."""
+        self._position = 0
+        self._daemons: set[str] = set()
+
+    def read(self, audit: Audit) -> None:
+        """Give `audit` all rows that are new, and check the cursor. Raises sqlite3.Error where it cannot be read."""
+        with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as db:
+            db.execute("pragma trusted_schema = off")
+            while self._chunk(db, audit):
+                pass
+
+    def _chunk(self, db: sqlite3.Connection, audit: Audit) -> bool:
+        """Read a chunk in one transaction; return whether there may be more."""
+        db.execute("begin")
+        try:
+            count = 0
+            for position, *fields in db.execute(SQL, (self._position, CHUNK)):
+                row: Row = tuple(fields)
+                if position != self._position + 1:
+                    text = f"the row at place {position} follows that at place {self._position}"
+                    audit.findings.add("I17", text, row[0], row[1])
+                self._position = position
+                self._daemons.add(row[0])
+                audit.take(row)
+                count += 1
+            if count < CHUNK:
+                self._check_cursor(db, audit)
+        finally:
+            db.execute("rollback")
+        return count == CHUNK
+
+    def _check_cursor(self, db: sqlite3.Connection, audit: Audit) -> None:
+        found = db.execute("select body, seal from cursor").fetchone()
+        if found is None:
+            if self._daemons:
+                audit.findings.add("I16", "there are rows, but no cursor", self.name, 0)
+            return
+        body, seal = found
+        audit.chains.check_seal(self.name, body, seal, self._daemons)
+        try:
+            cursor: Any = msgpack.unpackb(body)
+            audit.chains.check_epoch(self.name, int(cursor["epoch"]), self._daemons)
+            self.heard = int(cursor["heard"].get(EXECUTION, 0))
+        except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
+            audit.findings.add("I16", f"the cursor cannot be read: {error}", self.name, 0)
+
+
+def paths(place: Path) -> list[Path]:
+    """Return the journals of a folder (a file is itself), execution's last: what the others hold of it was said."""
+    if not place.is_dir():
+        return [place]
+    found = [path for path in sorted(place.glob("*.db")) if path.stem not in NO_JOURNALS and _may_be_journal(path)]
+    return sorted(found, key=lambda path: path.stem == EXECUTION)
+
+
+def _may_be_journal(path: Path) -> bool:
+    """Whether a file has the tables of a journal, or cannot be read at all; an empty one is still to become one."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            return any(name == "journal" for (name,) in db.execute("select name from sqlite_schema"))
+    except sqlite3.OperationalError:
+        return False
+    except sqlite3.DatabaseError:
+        return True
+
+
+def read(files: list[JournalFile], audit: Audit) -> None:
+    """Read what is new in all files, and check what must hold once all is known."""
+    for file in files:
+        try:
+            file.read(audit)
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            audit.findings.add("I16", f"{file.path.name} cannot be read: {error}", file.name, 0)
+    audit.settle()
+    last = audit.chains.heads.get(EXECUTION, (0, b""))[0]
+    for file in files:
+        for hearer in audit.hearers:
+            if file.name == hearer.name:
+                hearer.check_cursor(file.heard, last)
+
+
+def identity_of(place: Path, install_id: str | None, told: dict[str, Any] | None) -> Identity | None:
+    """Return whose orders a folder has: by its house.json and the home's install_id, or as told; None if unknown."""
+    folder = place if place.is_dir() else place.parent
+    known = dict(_kept(folder / "house.json") or told or {})
+    if install_id is None:
+        path = folder.parent.parent / "install_id"
+        install_id = path.read_text().strip() if path.is_file() else (told or {}).get("install_id")
+    if install_id is None or not {"venue", "account"} <= known.keys():
+        return None
+    return Identity(install_id, known["venue"], known["account"])
+
+
+def _kept(path: Path) -> dict[str, Any] | None:
+    try:
+        kept = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return kept if isinstance(kept, dict) else None
+
+
+def files(place: Path) -> Iterator[JournalFile]:
+    """Yield the journals of a folder, unread."""
+    yield from map(JournalFile, paths(place))
