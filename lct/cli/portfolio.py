@@ -9,6 +9,7 @@ from lct.cli.output import print_facts, print_json, print_rows, write_csv
 from lct.errors import Refused
 
 if TYPE_CHECKING:
+    from lct.cli.statements import Line
     from lct.messages.portfolio import Risk
 
 app = typer.Typer(name="portfolio", no_args_is_help=True, add_completion=False)
@@ -23,6 +24,9 @@ POSITIONS = (
     "strategy",
 )
 POSITIONS_SPARE = ("fees", "average_price", "realized_profit", "strategy", "mark_price")
+STATEMENT = ("time", "kind", "asset", "amount", "balance", "strategy", "symbol", "ref")
+STATEMENT_SPARE = ("ref", "strategy", "symbol")
+EVER_NS = 2**63 - 1
 TRADES_SPARE = ("fees", "entry_at", "side", "amount", "entry_price", "exit_price", "strategy")
 
 
@@ -90,6 +94,42 @@ def pnl(config: o.ConfigDir = None, account: o.Account = None, json: o.Json = Fa
         "max_drawdown": profit.track.drawdown_max,
     }
     print_facts(facts, json=json)
+
+
+@app.command()
+def statement(
+    from_: o.From = None,
+    to: o.To = None,
+    config: o.ConfigDir = None,
+    account: o.Account = None,
+    csv: o.Csv = None,
+    json: o.Json = False,
+) -> None:
+    """Show every movement of the account in a period, between an opening and a closing balance of each asset.
+
+    Example: lct portfolio statement --from 2024-01-01 --to 2025-01-01 --csv 2024.csv
+    """
+    from lct.cli.accounts import warn_of_broken
+    from lct.cli.execution import journal_of_execution
+    from lct.cli.statements import money_facts
+    from lct.cli.statements import statement as stated
+
+    path = journal_of_execution(config, account)
+    lines = stated(money_facts(path), from_ or 0, EVER_NS if to is None else to)
+    rows = [statement_row(line) for line in lines]
+    if csv is not None:
+        write_csv(csv, STATEMENT, rows)
+    print_rows(rows, json=json, columns=STATEMENT, none="nothing has moved yet", spare=STATEMENT_SPARE)
+    warn_of_broken([path])
+
+
+def statement_row(line: "Line") -> dict[str, Any]:
+    """Return a line of a statement as a row; the balances at the ends of all time have no time."""
+    from lct.clock import rfc3339
+
+    row = line._asdict()
+    time_ns = row.pop("time_ns")
+    return {"time": rfc3339(time_ns) if 0 < time_ns < EVER_NS else None, **row}
 
 
 @app.command()
