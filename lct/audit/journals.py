@@ -108,7 +108,10 @@ def read(files: list[JournalFile], audit: Audit) -> None:
             raise
         except sqlite3.DatabaseError as error:
             audit.findings.add("I16", f"{file.path.name} cannot be read: {error}", file.name, 0)
-    audit.settle()
+    is_alone = len(files) == 1 and EXECUTION not in audit.chains.heads
+    audit.settle(has_execution=not is_alone)
+    if is_alone:
+        return  # one journal of many: nobody knows what execution said
     last = audit.chains.heads.get(EXECUTION, (0, b""))[0]
     for file in files:
         for hearer in audit.hearers:

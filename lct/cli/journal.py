@@ -14,7 +14,7 @@ app = typer.Typer(name="journal", no_args_is_help=True, add_completion=False)
 
 SHOWN = ("daemon", "journal_seq", "time", "heard_ref", "type", "body")
 SPARE = ("heard_ref", "daemon", "body", "journal_seq")
-VERIFIED = ("daemon", "rows", "file")
+VERIFIED = ("daemon", "rows", "violations", "file")
 ROWS_SHOWN = 20
 ASKED = "execution"
 """Whose journal `query` asks unless another daemon is named."""
@@ -58,15 +58,22 @@ def show(
 
 @app.command()
 def verify(path: Journal = None, config: o.ConfigDir = None, account: o.Account = None, json: o.Json = False) -> None:
-    """Walk the hash chains in every journal; exit code 1, naming file and row, where one does not hold.
+    """Walk the hash chains in every journal, and have the independent checker look at every row and the money in it.
 
-    Example: lct journal verify --json
+    Exit code 1, naming journal and row, where anything does not hold. Example: lct journal verify --json
     """
     from lct.cli.accounts import folder_of
+    from lct.cli.auditing import audited, refuse, settings_of, with_violations
     from lct.cli.records import all_verified
 
-    rows = all_verified(folder_of(config, account) if path is None else path)
+    place = folder_of(config, account) if path is None else path
+    rows = all_verified(place)
+    found = audited(place, settings_of(config, account) if path is None else ())
+    rows = with_violations(rows, found)
+    if not json:
+        rows = [{**row, "violations": len(row["violations"])} for row in rows]
     print_rows(rows, json=json, columns=VERIFIED, none="the journal is empty")
+    refuse(found)
 
 
 @app.command()

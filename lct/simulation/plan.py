@@ -48,6 +48,7 @@ AT_TIMES: dict[str, int] = {
     "operator_cancel": 3,
     "operator_flatten": 2,
     "operator_resolve": 3,
+    "repeated_proposal": 4,
     "feed_gap": 2,
 }
 """Faults, and doings of people, at a time; at most so many of each in one run."""

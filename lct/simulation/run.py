@@ -10,7 +10,7 @@ import msgspec
 from lct.domain.money import use_money_context
 from lct.domain.orders import State
 from lct.errors import JournalError
-from lct.messages.execution import CancelOrder, Flatten, Halt, Resolve, Resume
+from lct.messages.execution import CancelOrder, Flatten, Halt, Propose, Resolve, Resume
 from lct.run.house import House
 from lct.simulation import checks
 from lct.simulation.house import INSTALL_ID, RESTART_NS, Killed, Stand, execution_of
@@ -18,11 +18,15 @@ from lct.simulation.market import CALM_MINUTES
 from lct.simulation.plan import SECOND_NS, Fault, Plan
 
 LIVES_MAX = 500
+FOREVER_NS = 2**62
 STEP_NS = 30 * SECOND_NS
 """How often the checks that hold always are made."""
 PEACE_NS = 300 * SECOND_NS
 """How long a house has after the last bar to come to rest."""
 OPERATOR = "operator_"
+REPEATED = "repeated_proposal"
+FAR = 2**40
+"""More bars and facts than any run has: what rests on so many is never stale."""
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -70,7 +74,9 @@ class _Run:
         self.noticed: set[str] = set()
         """What the house ever stopped at: kinds of differences, and a trade that was told twice."""
         self._operator = sorted(
-            (self.stand.start_ns + fault.at * SECOND_NS, fault) for fault in plan.faults if OPERATOR in fault.kind
+            (self.stand.start_ns + fault.at * SECOND_NS, fault)
+            for fault in plan.faults
+            if OPERATOR in fault.kind or fault.kind == REPEATED
         )
 
     def outcome(self) -> Outcome:
@@ -165,9 +171,32 @@ class _Run:
             house.ask(Resume("a person", "simulation"))
         elif kind == "cancel":
             house.ask(CancelOrder(None, "a person", "simulation"))
+        elif kind == REPEATED:
+            self._repeat(house)
         else:
             assert kind == "resolve", f"no person does {kind}"
             self._resolve(house, sorted(book.unknown))
+
+    def _repeat(self, house: House) -> None:
+        """Have the last proposal come once more, as when its answer was lost on the way."""
+        book = execution_of(house).book
+        legs = [leg.order for leg in (*book.over.values(), *book.legs.values()) if not leg.protective]
+        if legs:
+            last = max(legs, key=lambda order: (order.created_ns, order.client_order_id))
+            house.ask(
+                Propose(
+                    last.intent_id,
+                    last.book,
+                    last.symbol,
+                    last.side,
+                    last.type,
+                    last.amount,
+                    FAR,
+                    FAR,
+                    FOREVER_NS,
+                    reduce_only=last.reduce_only,
+                )
+            )
 
     def _resolve(self, house: House, unknown: list[str]) -> None:
         """Decide as a person who asked the venue would: what is not there and never was, is absent."""

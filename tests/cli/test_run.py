@@ -8,11 +8,18 @@ import sqlite3
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
+
+from lct.messages.base import encode, tag_of
+from lct.messages.execution import Deposited
+from lct.store.journal import Fact
+from lct.store.sqlite import SqliteJournal
 
 SMALL = ("--days", "1", "--symbols", "BTC/USDT,ETH/USDT", "--strategies", "ema_cross,trend")
 FAST = ("--set", "strategy_engine.parameters.ema_cross.fast=3", "--set", "strategy_engine.parameters.ema_cross.slow=8")
@@ -266,7 +273,27 @@ def test_the_journal_is_shown_verified_and_queried(played: Any, lct: Any, docume
     keys = ["daemon", "journal_seq", "epoch", "round", "time", "type", "heard_ref", "hash", "body"]
     assert [list(line) for line in lines] == [keys, keys]
     assert lines[0]["body"]["state"] == "filled"
-    assert document("journal", "verify") == [{**row, "file": "house.db"} for row in counted]
+    verified = [{**row, "file": "house.db", "violations": []} for row in counted]
+    assert document("journal", "verify") == verified
+
+
+def test_what_no_chain_shows_is_named_by_the_audit(played: Any, lct: Any, home: Path) -> None:
+    """Whoever can write the file can make its chains anew; the checker looks at what the rows say."""
+    folder = home / "journal" / "paper-paper-main"
+    journal = SqliteJournal(folder / "house.db")
+    seq = max(row.journal_seq for row in journal.rows("execution")) + 1
+    twice = Deposited(seq, 0, "USDT", Decimal(1), "venue:x")
+    for number in (seq, seq + 1):
+        fact = Fact("execution", "", tag_of(Deposited), encode(replace(twice, journal_seq=number)))
+        journal.commit([fact], journal.cursor())
+    journal.close()
+
+    result = lct("journal", "verify", "--json")
+
+    assert result.exit_code == 1
+    assert f"I18 execution row {seq + 1}: venue:x is booked twice" in result.stderr
+    row = next(row for row in json.loads(result.stdout) if row["daemon"] == "execution")
+    assert [one["invariant"] for one in row["violations"]] == ["I18"]
 
 
 def test_a_changed_row_is_named(played: Any, lct: Any, home: Path) -> None:

@@ -214,6 +214,7 @@ def stops_do_not_know_of_each_other(patch):
 @bug
 def a_stop_that_was_refused_is_not_placed_again(patch):
     patch.setattr(Guards, "replace", lambda self, lost, now_ns: iter(()))
+    patch.setattr(Guards, "mend", lambda self, now_ns: iter(()))
 
 
 # -- the gate and the comparison ------------------------------------------------------------------------------------
