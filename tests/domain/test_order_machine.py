@@ -178,5 +178,5 @@ class Automaton(RuleBasedStateMachine):
         assert not (TERMINAL & LIVE)
 
 
-Automaton.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+Automaton.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 test_the_automaton_agrees_with_a_model_of_the_facts = Automaton.TestCase
