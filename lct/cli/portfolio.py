@@ -1,5 +1,6 @@
 """`lct portfolio`: what we hold, own and made, as the ledger tells, of a house that runs or of its journal."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ from lct.cli.output import print_facts, print_json, print_rows, write_csv
 from lct.errors import Refused
 
 if TYPE_CHECKING:
-    from lct.cli.statements import Line
+    from lct.cli.statements import Closed, Line
     from lct.messages.portfolio import Risk
 
 app = typer.Typer(name="portfolio", no_args_is_help=True, add_completion=False)
@@ -26,6 +27,7 @@ POSITIONS = (
 POSITIONS_SPARE = ("fees", "average_price", "realized_profit", "strategy", "mark_price")
 STATEMENT = ("time", "kind", "asset", "amount", "balance", "strategy", "symbol", "ref")
 STATEMENT_SPARE = ("ref", "strategy", "symbol")
+LOTS = ("strategy", "symbol", "side", "amount", "opened_at", "closed_at", "entry_price", "exit_price", "profit", "fees")
 EVER_NS = 2**63 - 1
 TRADES_SPARE = ("fees", "entry_at", "side", "amount", "entry_price", "exit_price", "strategy")
 
@@ -121,6 +123,39 @@ def statement(
         write_csv(csv, STATEMENT, rows)
     print_rows(rows, json=json, columns=STATEMENT, none="nothing has moved yet", spare=STATEMENT_SPARE)
     warn_of_broken([path])
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="The CSV file to write.")],
+    config: o.ConfigDir = None,
+    account: o.Account = None,
+) -> None:
+    """Write every closed lot, first in, first out, to a CSV file: what a tax form asks for.
+
+    The ledger itself goes by average cost; both add up to the same. A cell that a spreadsheet would take for a formula
+    begins with a quote.
+
+    Example: lct portfolio export lots.csv
+    """
+    from lct.cli.accounts import warn_of_broken
+    from lct.cli.execution import journal_of_execution
+    from lct.cli.statements import closed_lots, money_facts
+
+    path = journal_of_execution(config, account)
+    rows = [lot_row(lot) for lot in closed_lots(money_facts(path))]
+    write_csv(file, LOTS, rows)
+    print_facts({"file": str(file), "lots": len(rows)}, json=False)
+    warn_of_broken([path])
+
+
+def lot_row(lot: "Closed") -> dict[str, Any]:
+    """Return a closed lot as a row."""
+    from lct.clock import rfc3339
+
+    row = lot._asdict()
+    times = {"opened_at": rfc3339(row.pop("opened_ns")), "closed_at": rfc3339(row.pop("closed_ns"))}
+    return {**row, **times}
 
 
 def statement_row(line: "Line") -> dict[str, Any]:

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from lct.domain.instruments import split_symbol
+from lct.domain.lots import Lots
 from lct.domain.money import ZERO
+from lct.domain.orders import Side
 
 if TYPE_CHECKING:
     from lct.messages.base import Event
@@ -78,6 +80,48 @@ def statement(facts: "Iterable[Event]", from_ns: int, to_ns: int) -> Iterator[Li
     yield from _balances("closing", to_ns, balances)
 
 
+class Closed(NamedTuple):
+    """A lot that was closed, first in, first out; `profit` is after `fees`, in quote."""
+
+    strategy: str
+    symbol: str
+    side: str
+    amount: Decimal
+    opened_ns: int
+    closed_ns: int
+    entry_price: Decimal
+    exit_price: Decimal
+    profit: Decimal
+    fees: Decimal
+
+
+def closed_lots(facts: "Iterable[Event]") -> Iterator[Closed]:
+    """Yield every lot that was closed, in the order of closing; a fee in a third coin is in no lot.
+
+    A fee in base makes the lot smaller and counts at the fill's price, as in the ledger.
+    """
+    from lct.messages.execution import Adopted, Filled
+
+    open_: dict[tuple[str, str], Lots] = {}
+    for fact in facts:
+        if isinstance(fact, Adopted):
+            lots = open_.setdefault((fact.book, fact.symbol), Lots())
+            closed = list(lots.fill(Side.BUY, fact.amount, fact.price, ZERO, fact.time_ns))
+        elif isinstance(fact, Filled):
+            base, quote = split_symbol(fact.symbol)
+            amount, cost = fact.amount, fact.fee if fact.fee_asset == quote else ZERO
+            if fact.fee_asset == base:
+                amount, cost = fact.amount - fact.side.sign * fact.fee, fact.fee * fact.price
+            lots = open_.setdefault((fact.book, fact.symbol), Lots())
+            closed = list(lots.fill(fact.side, amount, fact.price, cost, fact.time_ns))
+        else:
+            continue
+        for one in closed:
+            side = "long" if one.side is Side.BUY else "short"
+            times, prices = (one.opened_ns, one.closed_ns), (one.entry_price, one.exit_price)
+            yield Closed(fact.book, fact.symbol, side, one.amount, *times, *prices, one.profit - one.fees, one.fees)
+
+
 def _balances(kind: str, time_ns: int, balances: dict[str, Decimal]) -> Iterator[Line]:
     for asset, amount in sorted(balances.items()):
         yield Line(time_ns, kind, asset, ZERO, amount, "", "", "")
@@ -88,9 +132,9 @@ def money_facts(path: Path) -> "Iterator[Event]":
     from lct.bus.room import recorded
     from lct.cli.records import reading
     from lct.messages.base import Codec, tag_of
-    from lct.messages.execution import Deposited, Filled, FundingPaid
+    from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid
 
-    kinds = (Deposited, Filled, FundingPaid)
+    kinds = (Adopted, Deposited, Filled, FundingPaid)
     codec = Codec(kinds, is_ours=True)
     names = [tag_of(kind) for kind in kinds]
     sql = f"select body from journal where type in ({', '.join('?' * len(names))}) order by position"  # noqa: S608

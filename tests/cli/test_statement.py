@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lct.cli.statements import statement
+from lct.cli.statements import closed_lots, statement
 from lct.domain.orders import Side, State
 from lct.messages.execution import Deposited, Filled, FundingPaid
 
@@ -57,6 +57,32 @@ def test_each_movement_has_its_kind_its_strategy_and_the_venues_id() -> None:
         ("funding", "USDT", Decimal("-0.5")),
     ]
     assert {line.ref for line in lines} == {"", "t2", "t4", "venue:x1", "funding:f"}
+
+
+def test_lots_are_closed_first_in_first_out_and_their_profit_is_after_fees() -> None:
+    facts = [
+        fill(1, 0, Side.BUY, "2", "10", "0.2"),
+        fill(2, HOUR, Side.BUY, "1", "20", "0"),
+        fill(3, 2 * HOUR, Side.SELL, "2.5", "30", "0"),
+    ]
+
+    assert [(lot.opened_ns, lot.amount, lot.profit) for lot in closed_lots(facts)] == [
+        (0, 2, Decimal("39.8")),
+        (HOUR, Decimal("0.5"), 5),
+    ]
+
+
+def test_the_closed_lots_of_an_account_are_written_to_a_file(lct: Any, home: Path, tmp_path: Path) -> None:
+    lct("run", "--days", "1", "--cycles", "900", "--symbols", "BTC/USDT", "--strategies", "ema_cross")
+    file = tmp_path / "lots.csv"
+
+    result = lct("portfolio", "export", str(file))
+    trades = json.loads(lct("portfolio", "trades", "--json").stdout)
+
+    with file.open(newline="") as lines:
+        lots = list(csv.DictReader(lines))
+    assert result.exit_code == 0
+    assert sum(Decimal(lot["profit"]) for lot in lots) == sum(Decimal(trade["profit"]) for trade in trades) != 0
 
 
 def test_the_statement_of_an_account_closes_with_its_balances(lct: Any, home: Path, tmp_path: Path) -> None:
