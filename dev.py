@@ -25,6 +25,7 @@ VENV = ROOT / ".venv"
 LOCK = ROOT / "requirements.lock"
 STAMP = VENV / "installed.json"
 WINDOWS = os.name == "nt"
+ON_ALL_CORES = ("-n", "auto")
 
 
 class SetupError(Exception):
@@ -222,8 +223,8 @@ def demo(words: list[str]) -> int:
 
 
 def test(words: list[str]) -> int:
-    """Run the tests; further words go to pytest (`-k name`, `-m slow`, a path)."""
-    return become([ensure_environment(), "-m", "pytest", *words])
+    """Run the tests on all cores; further words go to pytest (`-k name`, `-m slow`, a path, `-n 0` for one process)."""
+    return become([ensure_environment(), "-m", "pytest", *ON_ALL_CORES, *words])
 
 
 def run_lct(words: list[str]) -> int:
@@ -241,7 +242,7 @@ def check(words: list[str]) -> int:
         ("imports", [executable("lint-imports"), "--no-logo"]),
     ]
     if "--no-tests" not in words:
-        steps.append(("tests", [python, "-m", "pytest"]))
+        steps.append(("tests", [python, "-m", "pytest", *ON_ALL_CORES]))
     results = [(name, *timed(command)) for name, command in steps]
     say("")
     for name, failed, seconds in results:

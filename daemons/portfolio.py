@@ -10,28 +10,33 @@ from msgspec import Meta
 
 from lct.daemon import Daemon, Said, Saying, answers, on
 from lct.domain.bars import DAY_NS
+from lct.domain.exposure import Holding, correlation, returns, spread, tail
 from lct.domain.instruments import Instrument
-from lct.domain.ledger import DEPOSITS, Ledger, deposit
+from lct.domain.ledger import DEPOSITS, FUNDING, Ledger, deposit, funding
 from lct.domain.marks import LOOK_BACK, Marks, equity
 from lct.domain.money import ZERO
 from lct.domain.orders import Side
 from lct.domain.positions import Position
 from lct.domain.trades import Trade
 from lct.messages.base import Event
-from lct.messages.execution import Deposited, Filled
+from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid
 from lct.messages.market_data import BarsClosed
 from lct.messages.portfolio import (
+    AdoptionBooked,
     Balances,
     DayClosed,
     DepositBooked,
     FillBooked,
+    FundingBooked,
     GetBalances,
     GetPositions,
     GetProfit,
+    GetRisk,
     GetTrades,
     PositionLine,
     Positions,
     Profit,
+    Risk,
     Track,
     Trades,
 )
@@ -70,6 +75,7 @@ class Portfolio(Daemon):
         self._peak = self._drawdown_max = 0.0
         self._equity: float | None = None
         self._day_ends_ns = 0
+        self._window: deque[tuple[tuple[str, ...], list[float]]] = deque(maxlen=LOOK_BACK)
 
     # -- state --------------------------------------------------------------------------------------------------
 
@@ -81,11 +87,31 @@ class Portfolio(Daemon):
         elif type(event) is DayClosed:
             self.daily.append((event.day_ns, event.equity))
             self._apply_track(event.track)
-        else:
-            assert type(event) is DepositBooked, f"portfolio cannot apply {event}"
-            self.ledger.post(deposit(event.deposit.asset, event.deposit.amount))
+        elif type(event) is DepositBooked:
+            moved = event.deposit
+            self.ledger.post(deposit(moved.asset, moved.amount))
             self._apply_track(event.track)
+            self._flow(moved.amount if moved.asset in self._quotes else ZERO)
+        elif type(event) is FundingBooked:
+            paid = event.funding
+            self.ledger.post(funding(paid.book, paid.asset, paid.amount))
+            self._apply_track(event.track)
+        else:
+            assert type(event) is AdoptionBooked, f"portfolio cannot apply {event}"
+            adopted = event.adopted
+            self._opened.setdefault((adopted.book, adopted.symbol), event.track.md_seq)
+            self.ledger.adopt(adopted.book, adopted.symbol, adopted.amount, adopted.price, adopted.time_ns)
+            self._apply_track(event.track)
+            self._flow(adopted.amount * adopted.price)
         self._refresh()
+
+    def _flow(self, amount: Decimal) -> None:
+        """Move the peak with money that comes or goes, for a deposit is no profit and a withdrawal no drawdown.
+
+        So the drawdown is (peak + flows since it - equity) / (peak + flows since it).
+        """
+        if self._marked and amount:
+            self._peak = max(0.0, self._peak + float(amount))
 
     def _apply_fill(self, fill: Filled) -> None:
         self.fills += 1
@@ -134,6 +160,7 @@ class Portfolio(Daemon):
     @on(BarsClosed)
     def mark(self, bars: BarsClosed, now_ns: int) -> Saying:
         """Mark the equity on each bar once; say what it was when a UTC day is over."""
+        self._window.append((bars.symbols, bars.close))
         self.marks.hear(bars.symbols, bars.close)
         if bars.md_seq <= self._md_seq:
             return None
@@ -177,6 +204,16 @@ class Portfolio(Daemon):
     def book_deposit(self, deposited: Deposited, now_ns: int) -> Saying:
         """Book a deposit or a withdrawal."""
         return (DepositBooked(deposited, self._track()),)
+
+    @on(FundingPaid)
+    def book_funding(self, paid: FundingPaid, now_ns: int) -> Saying:
+        """Book funding."""
+        return (FundingBooked(paid, self._track()),)
+
+    @on(Adopted)
+    def book_adoption(self, adopted: Adopted, now_ns: int) -> Saying:
+        """Book what a strategy took over."""
+        return (AdoptionBooked(adopted, self._track()),)
 
     def _track(self) -> Track:
         return Track(
@@ -239,6 +276,7 @@ class Portfolio(Daemon):
             self.fills,
             self._track(),
             list(self.daily),
+            -sum((self.ledger.balance(FUNDING, quote) for quote in self._quotes), ZERO),
         )
 
     def _unrealized(self) -> Decimal | None:
@@ -250,6 +288,29 @@ class Portfolio(Daemon):
                     return None
                 total += position.unrealized(mark)
         return total
+
+    @answers(GetRisk)
+    def risk(self, request: GetRisk, now_ns: int) -> Risk:
+        """Tell how much is at risk."""
+        holdings: list[Holding] = []
+        by_venue: dict[str, float] = {}
+        for (book, symbol), position in self.ledger.positions.items():
+            close = self.marks.close(symbol)
+            if position.amount and close is not None:
+                value = float(position.amount) * close
+                holdings.append(Holding(book, symbol, value))
+                venue = self.instruments[symbol].venue
+                by_venue[venue] = by_venue.get(venue, 0.0) + abs(value)
+        found = spread(holdings)
+        held = sorted(found.by_symbol)
+        moves = {symbol: returns(self._closes_of(symbol)) for symbol in held}
+        pairs = [(a, b, correlation(moves[a], moves[b])) for i, a in enumerate(held) for b in held[i + 1 :]]
+        now = None if self._equity is None or not self._peak else max(0.0, 1.0 - self._equity / self._peak)
+        looked = tail(found.by_symbol, moves, request.confidence, request.horizon_bars)
+        return Risk(now_ns, self._equity, found, by_venue, now, self._drawdown_max, looked, pairs)
+
+    def _closes_of(self, symbol: str) -> list[float]:
+        return [closes[symbols.index(symbol)] for symbols, closes in self._window if symbol in symbols]
 
     @answers(GetTrades)
     def round_trips(self, request: GetTrades, now_ns: int) -> Trades:

@@ -287,9 +287,11 @@ class Execution(Daemon):
             yield from self.comparing.look(now_ns)
 
     @on(Account)
-    def compare(self, account: Account, now_ns: int) -> Saying:
-        """Compare the venue's account with the journal's."""
-        return self.comparing.hear(account, now_ns)
+    def compare(self, account: Account, now_ns: int) -> Iterator[Said]:
+        """Compare the venue's account with the journal's, and see that nothing stands without its stop."""
+        yield from self.comparing.hear(account, now_ns)
+        if self.comparing.every_ns is not None:
+            yield from self.guards.mend(now_ns)
 
     @on(Disturbed)
     def compare_anew(self, disturbed: Disturbed, now_ns: int) -> Saying:
@@ -320,7 +322,7 @@ class Execution(Daemon):
 
     @on(ProtectionDue)
     def protect_again(self, due: ProtectionDue, now_ns: int) -> Saying:
-        """Place a lost guard anew."""
+        """Place what is missing of a position's protection."""
         return self.guards.retry(due, now_ns)
 
     # -- what it is asked ---------------------------------------------------------------------------------------

@@ -15,9 +15,11 @@ from lct.domain.orders import Order, OrderType, Side, State
 from lct.messages.exchange import Traded
 from lct.messages.execution import OrderIntended, ProtectionDue, Unprotected
 
-RETRIES_MAX = 3
 RETRY_NS = 1_000_000_000
-"""How soon a stop that the venue refused is tried again; it is to stand within 2 s of the fill."""
+"""How soon a stop that was lost is placed anew, for it is to stand within 2 s of the fill; then twice as long each."""
+RETRY_MAX_NS = 60 * RETRY_NS
+RETRIES_QUIET = 3
+"""After so many a person has to know."""
 
 
 class Uncovered(msgspec.Struct):
@@ -36,6 +38,7 @@ class Guards:
         self.uncovered = Uncovered({})
         self._wanted: set[tuple[str, str]] = set()
         self._tries: dict[tuple[str, str], int] = {}
+        self._due: set[tuple[str, str]] = set()
 
     def protect(self, leg: Leg, traded: Traded, now_ns: int) -> Iterator[Said]:
         """Place protection for what the book holds of the symbol and no live guard covers."""
@@ -53,26 +56,35 @@ class Guards:
             yield from self._guard(lost, lost.side, name, lost.stop_price, lost.take_profit_price, now_ns)
 
     def replace(self, lost: Leg, now_ns: int) -> Iterator[Said]:
-        """Try again to place a guard that the venue refused or never had: some times, then a person has to know."""
+        """Have a guard that the venue refused or never had placed anew: at once, then less and less often."""
         order = lost.order
         key = (order.book, order.symbol)
-        tries = self._tries.get(key, 0)
-        if tries >= RETRIES_MAX:
-            yield alert("unprotected", f"its stop was refused {tries} times: {order.reason}", now_ns, order)
+        if key in self._due:
             return
+        tries = self._tries.get(key, 0)
+        if tries == RETRIES_QUIET:
+            yield alert("unprotected", f"its stop was lost {tries + 1} times: {order.reason}", now_ns, order)
         self._tries[key] = tries + 1
-        due = ProtectionDue(order.client_order_id, tries + 1)
-        yield Later(f"protect:{order.book}:{order.symbol}", now_ns + RETRY_NS, due)
+        self._due.add(key)
+        wait_ns = min(RETRY_NS << min(tries, RETRIES_QUIET * 2), RETRY_MAX_NS)
+        yield Later(f"protect:{order.book}:{order.symbol}", now_ns + wait_ns, ProtectionDue(*key))
 
     def retry(self, due: ProtectionDue, now_ns: int) -> Iterator[Said]:
-        """Place a lost guard anew, for what the book holds by now."""
-        lost = self.desk.book.over.get(due.client_order_id)
-        if lost is None:
-            return
-        order = lost.order
-        name = f"{lost.name}.{due.attempt}"
-        if self.desk.identity.order_id(order.intent_id, name) not in self.desk.book.legs:
-            yield from self._guard(order, order.side, name, order.stop_price, order.take_profit_price, now_ns)
+        """Place what is missing of a position's protection."""
+        self._due.discard((due.book, due.symbol))
+        yield from self._mend((due.book, due.symbol), now_ns)
+
+    def mend(self, now_ns: int) -> Iterator[Said]:
+        """Place what is missing of any position's protection: no way of losing it may be overlooked for long."""
+        for key in sorted(self.desk.book.guarded):
+            if key not in self._due:
+                yield from self._mend(key, now_ns)
+
+    def _mend(self, key: tuple[str, str], now_ns: int) -> Iterator[Said]:
+        last = self.desk.book.guarded.get(key)
+        if last is not None:
+            name = f"stop~{self.desk.next_seq}"
+            yield from self._guard(last, last.side, name, last.stop_price, last.take_profit_price, now_ns)
 
     def _guard(
         self, source: Order, side: Side, name: str, stop: Decimal | None, take: Decimal | None, now_ns: int

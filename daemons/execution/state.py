@@ -82,6 +82,8 @@ class Book:
         self.live: dict[tuple[str, str], dict[str, Leg]] = {}
         self.unknown: dict[str, Leg] = {}
         self.dropped: dict[tuple[str, str], Order] = {}
+        self.guarded: dict[tuple[str, str], Order] = {}
+        """The last guard of each position, whatever became of it: by what prices it is protected."""
         self.over: OrderedDict[str, Leg] = OrderedDict()
         self.verdicts: OrderedDict[str, Verdict] = OrderedDict()
         self.facts: dict[tuple[str, str], int] = {}
@@ -156,6 +158,8 @@ class Book:
         leg = Leg(order, event.leg, event.md_seq, event.stop_loss, event.take_profit, is_guard)
         self.marked_from.setdefault((order.book, order.symbol), event.md_seq)
         self._keep(leg)
+        if is_guard:
+            self.guarded[order.book, order.symbol] = order
         if not leg.protective:
             self.rates.sent(order)
             self._store(Verdict(order.intent_id, True, "", order.client_order_id))
@@ -202,8 +206,9 @@ class Book:
         self.ledger.fill(
             event.book, event.symbol, event.side, event.amount, event.price, event.fee, event.fee_asset, event.time_ns
         )
-        if self.dropped and not self.ledger.position(event.book, event.symbol).amount:
+        if self.guarded and not self.ledger.position(event.book, event.symbol).amount:
             self.dropped.pop((event.book, event.symbol), None)
+            self.guarded.pop((event.book, event.symbol), None)
         if was_over:
             self.marked_from.setdefault((event.book, event.symbol), event.md_seq)
         self._forget_marks(event.book, event.symbol)

@@ -96,7 +96,7 @@ def fills(
     from lct.cli.accounts import warn_of_broken
     from lct.cli.records import fills as journaled
 
-    path = _journal(config, account)
+    path = journal_of_execution(config, account)
     rows = [_fill_row(fill) for fill in journaled(path)[-(last or 0) :]]
     if csv is not None:
         write_csv(csv, FILLS, rows)
@@ -121,7 +121,7 @@ def order(
     from lct.cli.lives import life_of
     from lct.cli.settings import configured
 
-    path = _journal(config, account)
+    path = journal_of_execution(config, account)
     found, life = life_of(path, client_order_id)
     row = order_row(found, configured(config, account).house.venue)
     if json:
@@ -230,10 +230,10 @@ def _kept(config: Path | None, account: str | None) -> list["Order"]:
 def _every(config: Path | None, account: str | None) -> list["Order"]:
     from lct.cli.records import all_orders
 
-    return all_orders(_journal(config, account))
+    return all_orders(journal_of_execution(config, account))
 
 
-def _journal(config: Path | None, account: str | None) -> Path:
+def journal_of_execution(config: Path | None, account: str | None) -> Path:
     """Return the file that has execution's rows."""
     from lct.cli.accounts import folder_of
     from lct.cli.records import EXECUTION, file_of

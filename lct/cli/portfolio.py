@@ -1,12 +1,16 @@
 """`lct portfolio`: what we hold, own and made, as the ledger tells, of a house that runs or of its journal."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lct.cli import options as o
-from lct.cli.output import print_facts, print_rows, write_csv
+from lct.cli.output import print_facts, print_json, print_rows, write_csv
 from lct.errors import Refused
+
+if TYPE_CHECKING:
+    from lct.cli.statements import Line
+    from lct.messages.portfolio import Risk
 
 app = typer.Typer(name="portfolio", no_args_is_help=True, add_completion=False)
 
@@ -20,6 +24,9 @@ POSITIONS = (
     "strategy",
 )
 POSITIONS_SPARE = ("fees", "average_price", "realized_profit", "strategy", "mark_price")
+STATEMENT = ("time", "kind", "asset", "amount", "balance", "strategy", "symbol", "ref")
+STATEMENT_SPARE = ("ref", "strategy", "symbol")
+EVER_NS = 2**63 - 1
 TRADES_SPARE = ("fees", "entry_at", "side", "amount", "entry_price", "exit_price", "strategy")
 
 
@@ -82,10 +89,100 @@ def pnl(config: o.ConfigDir = None, account: o.Account = None, json: o.Json = Fa
         "realized_profit": profit.realized_profit,
         "unrealized_profit": profit.unrealized_profit,
         "fees": profit.fees,
+        "funding": profit.funding,
         "fills": profit.fills,
         "max_drawdown": profit.track.drawdown_max,
     }
     print_facts(facts, json=json)
+
+
+@app.command()
+def statement(
+    from_: o.From = None,
+    to: o.To = None,
+    config: o.ConfigDir = None,
+    account: o.Account = None,
+    csv: o.Csv = None,
+    json: o.Json = False,
+) -> None:
+    """Show every movement of the account in a period, between an opening and a closing balance of each asset.
+
+    Example: lct portfolio statement --from 2024-01-01 --to 2025-01-01 --csv 2024.csv
+    """
+    from lct.cli.accounts import warn_of_broken
+    from lct.cli.execution import journal_of_execution
+    from lct.cli.statements import money_facts
+    from lct.cli.statements import statement as stated
+
+    path = journal_of_execution(config, account)
+    lines = stated(money_facts(path), from_ or 0, EVER_NS if to is None else to)
+    rows = [statement_row(line) for line in lines]
+    if csv is not None:
+        write_csv(csv, STATEMENT, rows)
+    print_rows(rows, json=json, columns=STATEMENT, none="nothing has moved yet", spare=STATEMENT_SPARE)
+    warn_of_broken([path])
+
+
+def statement_row(line: "Line") -> dict[str, Any]:
+    """Return a line of a statement as a row; the balances at the ends of all time have no time."""
+    from lct.clock import rfc3339
+
+    row = line._asdict()
+    time_ns = row.pop("time_ns")
+    return {"time": rfc3339(time_ns) if 0 < time_ns < EVER_NS else None, **row}
+
+
+@app.command()
+def risk(
+    confidence: Annotated[float, typer.Option("--confidence", min=0.51, max=0.9999, help="Of the tail.")] = 0.95,
+    horizon: Annotated[int, typer.Option("--horizon", min=1, max=100_000, help="How far ahead, in bars.")] = 1,
+    config: o.ConfigDir = None,
+    account: o.Account = None,
+    json: o.Json = False,
+) -> None:
+    """Show the exposure, how it is spread, the drawdown, and what may be lost (value at risk, expected shortfall).
+
+    What there is too little history for is said and not guessed. Sources of the formulas: docs/portfolio.md.
+
+    Example: lct portfolio risk --confidence 0.99 --horizon 60
+    """
+    from lct.cli.accounts import ask
+    from lct.messages.portfolio import GetRisk
+
+    found = ask(GetRisk(confidence, horizon), config, account)
+    print_json(risk_document(found)) if json else print_facts(risk_facts(found), json=False)
+
+
+def risk_document(found: "Risk") -> dict[str, Any]:
+    """Return a Risk as a document of JSON: figures as numbers, for none of them is money."""
+    import msgspec
+
+    from lct.clock import rfc3339
+
+    document: dict[str, Any] = msgspec.to_builtins(found)
+    del document["tag"], document["time_ns"]
+    pairs = [{"symbols": [a, b], "correlation": c} for a, b, c in found.correlations]
+    return {"time": rfc3339(found.time_ns), **document, "correlations": pairs}
+
+
+def risk_facts(found: "Risk") -> dict[str, Any]:
+    """Return what of a Risk a person reads first."""
+    tail = found.tail
+    facts: dict[str, Any] = {
+        "equity": found.equity,
+        "gross exposure": found.spread.gross,
+        "net exposure": found.spread.net,
+        "concentration": found.spread.concentration,
+        "drawdown": found.drawdown,
+        "max drawdown": found.drawdown_max,
+        f"value at risk {tail.confidence:g}, historical": tail.historical_var,
+        f"value at risk {tail.confidence:g}, normal": tail.parametric_var,
+        "expected shortfall, historical": tail.historical_shortfall,
+        "expected shortfall, normal": tail.parametric_shortfall,
+    }
+    facts = {name: None if value is None else round(value, 6) for name, value in facts.items()}
+    facts |= {f"exposure in {symbol}": round(value, 6) for symbol, value in sorted(found.spread.by_symbol.items())}
+    return facts | ({"not known": tail.reason} if tail.reason else {})
 
 
 @app.command()

@@ -182,11 +182,11 @@ def _resume_in_one_process(request: "Resume", account: str | None) -> "Done | No
     from lct.config import home
     from lct.run.account import HOUSE
     from lct.run.config import journal_folder
-    from lct.run.house import open_house
+    from lct.run.house import attend_house
 
     if not (journal_folder(home(), configured(None, account).house) / f"{HOUSE}.db").exists():
         return None
-    house = open_house(home(), settings_of(None, account, Market(), Money(), (), None, manners()))
+    house = attend_house(home(), settings_of(None, account, Market(), Money(), (), None, manners()))
     try:
         reply = house.ask(request)
         house.bus.checkpoint()

@@ -254,10 +254,10 @@ class CompareDue(Event, frozen=True, tag="execution.compare_due"):
 
 
 class ProtectionDue(Event, frozen=True, tag="execution.protection_due"):
-    """Place a guard that was lost anew, for the `attempt`-th time; a timer of execution's own."""
+    """Place what is missing of a position's protection; a timer of execution's own."""
 
-    client_order_id: str
-    attempt: int
+    book: str
+    symbol: str
 
 
 class Orders(Event, frozen=True, tag="execution.orders"):

@@ -2,10 +2,11 @@
 
 import msgspec
 
-from lct.domain.money import Money
+from lct.domain.exposure import Spread, Tail
+from lct.domain.money import ZERO, Money
 from lct.domain.trades import Trade
 from lct.messages.base import Event, Request
-from lct.messages.execution import Deposited, Filled
+from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid
 
 
 class Track(msgspec.Struct, frozen=True, gc=False):
@@ -38,6 +39,24 @@ class DepositBooked(Event, frozen=True, tag="portfolio.deposit_booked"):
     durable = True
 
     deposit: Deposited
+    track: Track
+
+
+class FundingBooked(Event, frozen=True, tag="portfolio.funding_booked"):
+    """Funding of a position is in the books."""
+
+    durable = True
+
+    funding: FundingPaid
+    track: Track
+
+
+class AdoptionBooked(Event, frozen=True, tag="portfolio.adoption_booked"):
+    """What a strategy took over of the account is in the books as its position."""
+
+    durable = True
+
+    adopted: Adopted
     track: Track
 
 
@@ -89,7 +108,9 @@ class GetBalances(Request[Balances], frozen=True, tag="portfolio.get_balances"):
 
 
 class Profit(Event, frozen=True, tag="portfolio.profit"):
-    """Equity and where it comes from, in quote: deposits + realized + unrealized - fees; None where a mark is missing.
+    """Equity and where it comes from, in quote: deposits + realized + unrealized - fees + funding.
+
+    None where a mark is missing. What lies in the account in other assets and belongs to no strategy counts nothing.
 
     `daily` are the last equities of UTC days, oldest first.
     """
@@ -103,10 +124,35 @@ class Profit(Event, frozen=True, tag="portfolio.profit"):
     fills: int
     track: Track
     daily: list[tuple[int, float]]
+    funding: Money = ZERO
 
 
 class GetProfit(Request[Profit], frozen=True, tag="portfolio.get_profit"):
     """How much did we make?"""
+
+
+class Risk(Event, frozen=True, tag="portfolio.risk"):
+    """How much is at risk, in quote, at the last closes: figures, never money.
+
+    `equity` is None while a mark is missing. `drawdown` and `drawdown_max` are fractions of the flow-adjusted peak.
+    `correlations` are of the returns of symbols that are held: (one, other, None where there is too little history).
+    """
+
+    time_ns: int
+    equity: float | None
+    spread: Spread
+    by_venue: dict[str, float]
+    drawdown: float | None
+    drawdown_max: float
+    tail: Tail
+    correlations: list[tuple[str, str, float | None]]
+
+
+class GetRisk(Request[Risk], frozen=True, tag="portfolio.get_risk"):
+    """How much may we lose? `confidence` is that of the tail (0.5 to below 1), `horizon_bars` how far ahead it is."""
+
+    confidence: float = 0.95
+    horizon_bars: int = 1
 
 
 class Trades(Event, frozen=True, tag="portfolio.trades"):

@@ -132,7 +132,18 @@ def assemble(parts: Parts) -> House:
 
 
 def open_house(home: Path, settings: Settings) -> House:
-    """Open the house of a home to trade: its journal and paper account on disk, alone.
+    """Open the house of a home to trade: `attend_house`, but Refused where a strategy that holds something is gone."""
+    house = attend_house(home, settings)
+    try:
+        _refuse_orphans(house, settings)
+    except BaseException:
+        house.close()
+        raise
+    return house
+
+
+def attend_house(home: Path, settings: Settings) -> House:
+    """Open the house of a home to order something of it: its journal and paper account on disk, alone.
 
     The first start fixes feed, universe, timeframe, cash and costs: a later one that differs is Refused, for a journal
     means nothing over other bars, and so is a second process on the same account, or one that processes have begun.
@@ -145,9 +156,7 @@ def open_house(home: Path, settings: Settings) -> House:
     journal = SqliteJournal(folder / "house.db", synchronous="NORMAL")
     try:
         keep_or_compare(folder / "house.json", settings.house)
-        house = assemble(Parts(made, chosen, settings, journal, folder, install_id(home)))
-        _refuse_orphans(house, settings)
-        return house
+        return assemble(Parts(made, chosen, settings, journal, folder, install_id(home)))
     except BaseException:
         journal.close()
         raise

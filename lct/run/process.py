@@ -282,6 +282,8 @@ async def _on_the_wall_clock(name: str, settled: Settled, site: Site, stack: Exi
         living.keep_history(lambda: build(name, site)[0])
     living.open(socket_folder(settled.home))
     stack.callback(living.close)
+    if name == EXECUTION:
+        _connect(ports, living, shell)
     if serves:
         from daemons.api_gateway import Config
         from lct.run.serving import ServedPort, begin
@@ -292,6 +294,16 @@ async def _on_the_wall_clock(name: str, settled: Settled, site: Site, stack: Exi
         serving = begin(shell, living, port, config, settled.http_port(name), settled.home)
         stack.callback(serving.cancel)
     return shell
+
+
+def _connect(ports: list[TimedPort], living: "Living", shell: Shell) -> None:
+    """Have venues over the network wake their daemon, end it where they fail, and begin to listen."""
+    from lct.ports.remote import Remote
+
+    for port in ports:
+        if isinstance(port, Remote):
+            port.wake, port.fail, port.passes = living.look, shell.end, points.reached
+            port.begin()
 
 
 def _switch_of(daemon: Daemon, site: Site) -> "list[Switch]":

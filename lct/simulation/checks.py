@@ -1,8 +1,10 @@
 """Checks: what must be true of a house and its venue, always, and once all faults are over."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+
+import msgspec
 
 from daemons.execution.daemon import Execution
 from daemons.portfolio import Portfolio
@@ -14,8 +16,10 @@ from lct.run.house import House
 from lct.simulation.house import execution_of
 from lct.simulation.plan import GRAVE, Plan
 from lct.simulation.witness import Witness
+from lct.store.journal import Row
 
 ZERO = Decimal(0)
+NOTICED_BY = {"theft": "balance", "stranger_with_our_tag": "unknown_order", "conflicting_trade": "told twice"}
 UNSETTLED = (State.SENDING, State.UNKNOWN, State.CANCELING, State.CANCEL_UNKNOWN, State.PROPOSED)
 
 Broken = tuple[str, str]
@@ -80,7 +84,7 @@ def _drifts(ledger: Ledger, witness: Witness, asset: str) -> bool:
     return ledger.total(asset) != theirs
 
 
-def at_the_end(house: House, witness: Witness, plan: Plan, *, has_stopped: bool) -> Iterator[Broken]:
+def at_the_end(house: House, witness: Witness, plan: Plan, *, noticed: set[str]) -> Iterator[Broken]:
     """Check what holds once the faults have been over for a while: nothing is stuck, and all agree."""
     execution = execution_of(house)
     book = execution.book
@@ -92,9 +96,29 @@ def at_the_end(house: House, witness: Witness, plan: Plan, *, has_stopped: bool)
             yield "liveness", f"{key} ({leg.name}) is still {leg.order.state.value}: {leg.order.reason}"
     if not execution.comparing.is_ready:
         yield "liveness", "the account was not compared"
-    yield from _grave(execution, witness, plan, has_stopped=has_stopped)
+    yield from _grave(execution, witness, plan, noticed=noticed)
     yield from _guarded(execution)
     yield from _agreeing(house)
+    yield from in_the_journal(house.bus.journal.rows("execution"))
+
+
+def in_the_journal(rows: Iterable[Row]) -> Iterator[Broken]:
+    """Check what the rows of execution tell by themselves, read without any of its code."""
+    standing: dict[str | None, str] = {}
+    known: set[str] = set()
+    for row in rows:
+        body = msgspec.msgpack.decode(row.body)
+        if row.type == "execution.standing_set":
+            standing[body["symbol"]] = body["standing"]
+        elif row.type == "execution.order_intended":
+            order = body["order"]
+            key = order["client_order_id"]
+            if key in known:
+                yield "I03", f"{key} was intended twice"
+            known.add(key)
+            held = {standing.get(None, "active"), standing.get(order["symbol"], "active")}
+            if held != {"active"} and not order["reduce_only"]:
+                yield "I20", f"{key} enters while {sorted(held)}"
 
 
 def _example(name: str, house: House, witness: Witness) -> str:
@@ -115,13 +139,14 @@ def _example(name: str, house: House, witness: Witness) -> str:
     return ""
 
 
-def _grave(execution: Execution, witness: Witness, plan: Plan, *, has_stopped: bool) -> Iterator[Broken]:
+def _grave(execution: Execution, witness: Witness, plan: Plan, *, noticed: set[str]) -> Iterator[Broken]:
     """A house must have stopped at what no fault of a line explains, and at nothing else."""
     struck = {kind.partition(".")[2] for kind in witness.struck.struck}
     book = execution.book
     happened = sorted(struck & set(GRAVE))
-    if happened and not has_stopped:
-        yield "I20", f"nobody stopped at {happened[0]}"
+    for kind in happened:
+        if NOTICED_BY[kind] not in noticed:
+            yield "I20", f"nobody noticed {kind}"
     if not happened and book.differences:
         yield "I08", f"the accounts do not agree: {book.differences[0]}"
     assert plan.faults or not happened, "what struck was planned"

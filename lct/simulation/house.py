@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+import msgspec
 from msgspec.structs import replace
 
 from daemons.execution import SIMULATED
@@ -14,6 +15,8 @@ from lct.domain.exits import ExitPolicy
 from lct.domain.matching import Costs
 from lct.domain.orders import tag_of
 from lct.errors import JournalError
+from lct.messages.base import tag_of as type_of
+from lct.messages.execution import OrderIntended
 from lct.run.config import HouseConfig
 from lct.run.house import House, Parts, Settings, assemble
 from lct.simulation.market import QUIET_MINUTES, Market, strategies
@@ -27,6 +30,7 @@ CASH = Decimal(100_000)
 FEE_COINS = Decimal(1_000)
 RESTART_NS = 2 * SECOND_NS
 """How long a house is away between two lives."""
+INTENDED = type_of(OrderIntended)
 LIMITS = replace(SIMULATED, max_data_age_bars=3, repeat_seconds=0)
 
 
@@ -40,9 +44,13 @@ class Fragile:
     keeps_outbox = True
     is_read_only = False
 
-    def __init__(self, journal: MemoryJournal, struck: Struck, now_ns: int) -> None:
-        """Guard a journal; `now_ns` is the earliest time that its next life can have."""
+    def __init__(self, journal: MemoryJournal, struck: Struck, now_ns: int, intended: set[str]) -> None:
+        """Guard a journal; `now_ns` is the earliest time that its next life can have.
+
+        The client order ids that are committed are added to `intended`.
+        """
         self.journal = journal
+        self._intended = intended
         self._struck = struck
         self._now_ns = now_ns
         self._kills_next_do = False
@@ -57,6 +65,9 @@ class Fragile:
         if kind == "torn":
             raise JournalError("no space left on the device; nothing was sent")
         self.journal.commit(facts, cursor)
+        for fact in facts:
+            if fact.type == INTENDED:
+                self._intended.add(msgspec.msgpack.decode(fact.body)["order"]["client_order_id"])
         if kind in ("killed_after", "killed_thrice"):
             raise Killed("after the commit")
         self._kills_next_do = kind == "killed_between"
@@ -104,12 +115,15 @@ class Stand:
         self.journal = MemoryJournal()
         self.strategies = strategies(plan)
         self.lives = 0
+        self.intended: set[str] = set()
+        """The orders that were in the journal for good before the venue may know them."""
+        self.witness.is_journaled = self.intended.__contains__
 
     def born(self, now_ns: int) -> House:
         """Put the next life together; Killed or JournalError where it ends before it began."""
         self.lives += 1
         self.journal = self.journal.crash()
-        fragile = Fragile(self.journal, self.struck, now_ns)
+        fragile = Fragile(self.journal, self.struck, now_ns, self.intended)
         self.witness.passes = fragile.passes
         settings = Settings(
             house=HouseConfig(cash=CASH, costs=Costs(fee_rate=Decimal(self.plan.personality.fee_rate))),
@@ -120,12 +134,7 @@ class Stand:
             execution=ExecutionConfig(simulated=LIMITS),
         )
         parts = Parts(self.market, self.strategies, settings, fragile, None, INSTALL_ID, lambda _site: self.witness)
-        house = assemble(parts)
-        execution = house.bus.seats["execution"].daemon
-        assert isinstance(execution, Execution), "the house has an execution"
-        book = execution.book
-        self.witness.is_journaled = lambda key: key in book.legs or key in book.over
-        return house
+        return assemble(parts)
 
 
 def execution_of(house: House) -> Execution:

@@ -67,8 +67,8 @@ class _Run:
         self.stand = Stand(plan)
         self.broken: dict[checks.Broken, None] = {}
         self.states: Counter[str] = Counter()
-        self.has_stopped = False
-        """Whether the house ever stopped by itself."""
+        self.noticed: set[str] = set()
+        """What the house ever stopped at: kinds of differences, and a trade that was told twice."""
         self._operator = sorted(
             (self.stand.start_ns + fault.at * SECOND_NS, fault) for fault in plan.faults if OPERATOR in fault.kind
         )
@@ -76,7 +76,7 @@ class _Run:
     def outcome(self) -> Outcome:
         house = self._play()
         witness, plan = self.stand.witness, self.plan
-        for broken in checks.at_the_end(house, witness, plan, has_stopped=self.has_stopped):
+        for broken in checks.at_the_end(house, witness, plan, noticed=self.noticed):
             self.broken[broken] = None
         account = witness.account
         document = account.ledger("witness", "main", INSTALL_ID, quiescent=True)
@@ -135,8 +135,9 @@ class _Run:
         for broken in checks.always(house, self.stand.witness):
             self.broken[broken] = None
         book = execution_of(house).book
-        by_itself = book.house.standing.value == "halted" and book.house.by == "execution"
-        self.has_stopped = self.has_stopped or by_itself or bool(book.frozen)
+        self.noticed |= {difference.kind for difference in book.differences}
+        if "told twice" in book.house.reason:
+            self.noticed.add("told twice")
 
     def _calm_down(self, house: House) -> None:
         """End the faults; a person looks, and has the house go on where the accounts agree."""

@@ -32,6 +32,8 @@ from lct.simulation.account import Account, Taken, Trade, protects, told
 from lct.simulation.plan import SECOND_NS, Personality, Plan, Struck
 
 MS_NS = 1_000_000
+REQUESTS_MAX = 20_000
+"""More than so many in one run are a house that asks without end."""
 TIMEOUT_NS = 10 * SECOND_NS
 """After how long the house's side of the line gives a reply up."""
 
@@ -89,6 +91,7 @@ class Witness(Exchange):
         self._numbered = 0
         self._told: list[Event] = []
         self._bar = 0
+        self._requests = 0
         self.silent_until = self.down_until = 0
 
     @classmethod
@@ -147,6 +150,8 @@ class Witness(Exchange):
 
     def do(self, command: Command, now_ns: int) -> None:
         """Take a request on its way."""
+        self._requests += 1
+        assert self._requests <= REQUESTS_MAX, f"the house asked {REQUESTS_MAX} times, and does not come to rest"
         self._carry(command, now_ns)
         self.passes("did")
 

@@ -1,5 +1,6 @@
 """What a house of processes did is read like that of one process: while it runs, and from journals when it is gone."""
 
+import json
 import shutil
 import sqlite3
 import tempfile
@@ -302,3 +303,25 @@ def test_a_query_asks_the_journal_of_one_daemon(gone: Path, document: Any) -> No
 
     assert document("journal", "query", sql) == [{"daemon": "execution"}]
     assert document("journal", "query", sql, "--daemon", "portfolio") == [{"daemon": "portfolio"}]
+
+
+def test_the_risk_of_an_account_is_told_for_people_and_for_programs(lct: Any, home: Path) -> None:
+    lct("run", "--days", "1", "--cycles", "600", "--symbols", "BTC/USDT", "--strategies", "ema_cross")
+
+    document = json.loads(lct("portfolio", "risk", "--json", "--confidence", "0.99").stdout)
+    told = lct("portfolio", "risk")
+
+    assert list(document) == [
+        "time",
+        "equity",
+        "spread",
+        "by_venue",
+        "drawdown",
+        "drawdown_max",
+        "tail",
+        "correlations",
+    ]
+    assert document["tail"]["confidence"] == 0.99
+    assert told.exit_code == 0
+    assert "gross exposure" in told.stdout
+    assert lct("portfolio", "risk", "--confidence", "2").exit_code == 2

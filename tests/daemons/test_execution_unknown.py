@@ -315,22 +315,32 @@ def test_another_order_under_our_id_freezes_the_symbol_and_is_not_taken_for_ours
     assert [(m.standing, m.symbol) for m in said if isinstance(m, StandingSet)] == [(Standing.HALTED, "A/USDT")]
 
 
-def test_a_stop_that_the_venue_refuses_is_placed_anew_a_bounded_number_of_times():
+def test_a_stop_that_the_venue_refuses_is_placed_anew_less_and_less_often_and_a_person_is_told():
     room = Room(terms=TERMS, compares_every_ns=60 * SECOND)
     room.propose(entry())
     room.placed(KEY)
     room.traded(KEY, "2", "100")
-    placed = alerts = 0
-    for n in range(10):
-        guards = [leg for leg in room.daemon.book.legs.values() if leg.protective]
-        if not guards:
-            break
-        said = room.hear(room.daemon.reject(PlaceRefused(1, NOW, guards[0].order.client_order_id, "no"), NOW))
+    waits, alerts = [], 0
+    for _ in range(8):
+        (guard,) = (leg for leg in room.daemon.book.legs.values() if leg.protective)
+        said = room.hear(room.daemon.reject(PlaceRefused(1, NOW, guard.order.client_order_id, "no"), NOW))
         alerts += sum(isinstance(m, Alerted) and m.kind == "unprotected" for m in said)
-        for later in [thing for thing in said if isinstance(thing, Later)]:
-            placed += kinds(room.hear(room.daemon.protect_again(later.message, NOW + n + 1))).count(Place)
+        (later,) = (thing for thing in said if isinstance(thing, Later))
+        waits.append((later.at_ns - NOW) // SECOND)
+        assert kinds(room.hear(room.daemon.protect_again(later.message, NOW))).count(Place) == 1
 
-    assert (placed, alerts) == (3, 1)
+    assert (waits, alerts) == ([1, 2, 4, 8, 16, 32, 60, 60], 1)
+
+
+def test_a_position_that_lost_its_stop_without_anybody_noticing_gets_it_at_the_next_comparison():
+    room = Room(terms=TERMS, compares_every_ns=60 * SECOND)
+    room.enter()
+    guard = next(leg for leg in room.daemon.book.legs.values() if leg.protective)
+    room.hear([room.daemon.desk.moved(guard, State.CANCELED, NOW)])
+
+    said = room.account(room.balances(), now_ns=2 * NOW)
+
+    assert kinds(said).count(Place) == 1
 
 
 def test_the_time_without_a_stop_is_counted_from_the_fill_to_the_acknowledgement_of_the_stop():

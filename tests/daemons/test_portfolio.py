@@ -10,7 +10,7 @@ from lct.domain.instruments import Instrument
 from lct.domain.money import use_money_context
 from lct.domain.orders import Side, State
 from lct.messages.base import Event
-from lct.messages.execution import Deposited, Filled
+from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid
 from lct.messages.market_data import BarsClosed
 from lct.messages.portfolio import (
     DayClosed,
@@ -19,6 +19,7 @@ from lct.messages.portfolio import (
     GetBalances,
     GetPositions,
     GetProfit,
+    GetRisk,
     GetTrades,
     PositionLine,
     Track,
@@ -244,3 +245,56 @@ def test_profit_adds_up_exactly_and_the_path_is_that_of_a_naive_recomputation(se
     track = profit.track
     assert (track.md_seq, track.marked, track.exposed) == (300, 300, exposed)
     assert (track.peak, track.drawdown_max) == (pytest.approx(peak), pytest.approx(drawdown))
+
+
+# -- what moves money without an order ------------------------------------------------------------------------------
+
+
+def test_what_comes_or_goes_while_running_is_no_profit_and_no_drawdown():
+    books = Books(1_000)
+    books.close(MINUTE, A=10.0)
+    books.hear(books.daemon.book_deposit(Deposited(2, MINUTE, "USDT", Decimal(500)), MINUTE))
+    books.close(2 * MINUTE, A=10.0)
+    books.hear(books.daemon.book_deposit(Deposited(3, 2 * MINUTE, "USDT", Decimal(-700)), 2 * MINUTE))
+    books.close(3 * MINUTE, A=10.0)
+
+    profit = books.daemon.profit(GetProfit(), 0)
+
+    assert (profit.deposits, profit.equity, profit.track.drawdown_max) == (800, 800, 0.0)
+    assert books.daemon.track == books.twin.track
+
+
+def test_equity_is_deposits_and_profit_less_fees_with_funding_and_what_was_taken_over():
+    books = Books(1_000)
+    books.close(MINUTE, A=10.0)
+    books.hear(books.daemon.book_deposit(Deposited(2, 0, "A", Decimal(5)), 0))
+    books.hear(books.daemon.book_adoption(Adopted(3, 0, "s", "A/USDT", Decimal(5), Decimal(8)), 0))
+    books.fill(Side.BUY, "2", "11", "0.1")
+    books.hear(books.daemon.book_funding(FundingPaid(4, 0, "f", "s", "A/USDT", "USDT", Decimal("-0.25")), 0))
+    books.close(2 * MINUTE, A=12.0)
+
+    p = books.daemon.profit(GetProfit(), 0)
+
+    assert p.funding == Decimal("-0.25")
+    assert p.equity == p.deposits + p.realized_profit + p.unrealized_profit - p.fees + p.funding
+    assert p.equity == 1_000 - 22 - Decimal("0.1") - Decimal("0.25") + 7 * 12
+    assert not any(books.daemon.ledger.trial_balance().values())
+    assert books.daemon.ledger.balances == books.twin.ledger.balances
+
+
+def test_the_risk_is_of_what_is_held_and_says_what_is_not_known():
+    books = Books(1_000)
+    books.close(MINUTE, A=10.0)
+    books.fill(Side.BUY, "10", "10")
+
+    early = books.daemon.risk(GetRisk(), 0)
+    for n in range(2, 152):
+        books.close(n * MINUTE, A=10.0 + 0.1 * (n % 2), B=5.0)
+    late = books.daemon.risk(GetRisk(), 0)
+
+    assert (early.tail.historical_var, early.tail.reason) == (None, "fewer than 100 returns of A/USDT")
+    assert late.spread.by_symbol == {"A/USDT": pytest.approx(101.0)}
+    assert late.by_venue == {"paper": pytest.approx(101.0)}
+    assert late.spread.concentration == 1.0
+    assert late.tail.historical_var == pytest.approx(101.0 * 0.1 / 10.1, rel=0.01)
+    assert books.twin.risk(GetRisk(), 0) == late
