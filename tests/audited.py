@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import msgpack
 from msgspec.structs import replace
 
 from lct.audit import Audit, Identity
+from lct.audit.chain import digest_of
 from lct.domain.orders import Order, OrderType, Side, State, client_order_id
 from lct.domain.risk import Standing
 from lct.messages.base import Event, encode, tag_of
@@ -206,3 +208,18 @@ def instead(old: Event, *new: Event) -> Callable[[list[list[Event]]], list[list[
         return [[x for event in events for x in (new if event == old else [event])] for events in rounds]
 
     return plant
+
+
+def rehashed(rows: list[Row]) -> list[Row]:
+    """Make the chains sound over whatever the rows say now."""
+    heads: dict[str, bytes] = {}
+    made = []
+    for row in rows:
+        new = row._replace(prev_hash=heads.get(row.daemon, bytes(16)))
+        made.append(new._replace(hash=digest_of(new)))
+        heads[row.daemon] = made[-1].hash
+    return made
+
+
+def rewritten(row: Row, **fields: Any) -> Row:
+    return row._replace(body=msgpack.packb({**msgpack.unpackb(row.body), **fields}))

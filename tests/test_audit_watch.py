@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -98,8 +99,6 @@ def test_a_house_of_processes_is_checked_across_its_files(tmp_path: Path) -> Non
 
 
 def test_a_cut_tail_is_seen_by_the_seal(tmp_path: Path) -> None:
-    import sqlite3
-
     in_one_file(tmp_path, told(GOOD)).close()
     db = sqlite3.connect(tmp_path / "house.db")
     db.execute("delete from journal where position = (select max(position) from journal)")
@@ -122,6 +121,31 @@ def test_an_account_that_was_put_aside_is_followed_by_the_next(tmp_path: Path) -
 
     assert watch.look() == []
     assert watch.audit.chains.rows == len(told(GOOD[:4]))
+
+
+def test_a_journal_that_is_taken_away_is_missed(tmp_path: Path) -> None:
+    in_files(tmp_path, told(GOOD))
+    watch = watch_of(tmp_path)
+    assert watch.look() == []
+
+    (tmp_path / "portfolio.db").unlink()
+
+    assert [found.detail for found in watch.look()] == ["portfolio.db: taken away, or replaced"]
+
+
+def test_what_cannot_be_read_now_is_no_violation_and_is_not_left_out(tmp_path: Path) -> None:
+    """Without execution's journal the others would seem to hold what nobody said."""
+    in_files(tmp_path, told(GOOD))
+    holder = sqlite3.connect(tmp_path / "execution.db", isolation_level=None)
+    holder.execute("pragma locking_mode = exclusive")
+    holder.execute("begin exclusive")
+    watch = watch_of(tmp_path)
+
+    assert watch.look() == []
+    assert watch.blind == "database is locked"
+    holder.close()
+    assert watch.look() == []
+    assert (watch.blind, watch.audit.chains.rows) == ("", len(told(GOOD)))
 
 
 def test_its_memory_does_not_grow_with_the_journal(tmp_path: Path) -> None:

@@ -77,7 +77,12 @@ def _watch(asked: argparse.Namespace) -> int:
 
     looking = Watch(folder, make, asked.halt_file or folder / "HALT", asked.dump_folder or folder / "audit")
     with suppress(KeyboardInterrupt):
-        watch(looking, asked.watch, lambda violation: print(_line(violation), flush=True))
+        watch(
+            looking,
+            asked.watch,
+            lambda violation: print(_line(violation), flush=True),
+            lambda text: print(text, file=sys.stderr, flush=True),
+        )
     return 0
 
 

@@ -19,8 +19,6 @@ LAG_MAX = 100_000
 CLOSE = 1e-9
 """How far, as a fraction, an equity in floating point may lie from the cash that it is made of."""
 FACTS = ("execution.filled", "execution.deposited", "execution.funding_paid", "execution.adopted")
-MUST = {"portfolio": FACTS[:2], "trading_engine": FACTS}
-"""Which facts each must hold; another that it holds must be a true one all the same."""
 
 
 class Fact(NamedTuple):
@@ -63,7 +61,7 @@ class Hearer:
             self._invented(held, seq)
         if len(self._owed) == LAG_MAX:
             late = self._owed.popleft()
-            if late.tag in MUST[self.name]:
+            if late.tag in FACTS:
                 text = f"more than {LAG_MAX} facts behind execution"
                 self.findings.add("I17", text, self.name, 0)
         self._owed.append(fact)
@@ -105,7 +103,7 @@ class Hearer:
                 self._miss(fact, 0)
 
     def _miss(self, fact: Fact, seq: int) -> None:
-        if fact.tag in MUST[self.name]:
+        if fact.tag in FACTS:
             self.findings.add("I17", f"it lacks fact {fact.seq} of execution ({fact.tag})", self.name, seq)
 
     def _invented(self, fact: Fact, seq: int) -> None:

@@ -16,6 +16,7 @@ from lct.audit.lives import Identity
 NO_JOURNALS = ("paper", "rounds")
 HEARERS = ("portfolio", "trading_engine")
 EXECUTION = "execution"
+WAIT_SECONDS = 0.5
 CHUNK = 5_000
 """Rows read in one transaction: a reader that stays long keeps the writer's log from being cut."""
 SQL = (
@@ -39,7 +40,11 @@ class JournalFile:
 
     def read(self, audit: Audit) -> None:
         """Give `audit` all rows that are new, and check the cursor. Raises sqlite3.Error where it cannot be read."""
-        with closing(sqlite3.connect(f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)) as db:
+        with closing(
+            sqlite3.connect(
+                f"{self.path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=WAIT_SECONDS
+            )
+        ) as db:
             db.execute("pragma trusted_schema = off")
             while self._chunk(db, audit):
                 pass
@@ -89,12 +94,13 @@ def paths(place: Path) -> list[Path]:
 
 
 def _may_be_journal(path: Path) -> bool:
-    """Whether a file has the tables of a journal, or cannot be read at all; an empty one is still to become one."""
+    """Whether a file has the table of a journal, or cannot be read now or at all; an empty one is still to become one.
+
+    What is busy must not be left out: the others would seem to hold what nobody said.
+    """
     try:
-        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=WAIT_SECONDS)) as db:
             return any(name == "journal" for (name,) in db.execute("select name from sqlite_schema"))
-    except sqlite3.OperationalError:
-        return False
     except sqlite3.DatabaseError:
         return True
 

@@ -15,6 +15,8 @@ from lct.audit.findings import Violation
 KEPT = 200_000
 """Finished orders, trades and intents that are remembered while watching."""
 REASON_MAX = 512
+BLIND_LOOKS = 3
+NAME_MAX = 40
 BY = "audit"
 
 
@@ -27,6 +29,8 @@ class Watch:
         self._make = make
         self._halt_file = halt_file
         self._dump_folder = dump_folder
+        self.blind = ""
+        """Why the last look could not read all, empty where it could."""
         self._begin()
 
     def _begin(self) -> None:
@@ -35,17 +39,26 @@ class Watch:
 
     def look(self) -> list[Violation]:
         """Read what is new; halt and dump for what is wrong, and return that. A file that is busy is read next time."""
+        try:
+            return self._look()
+        except (sqlite3.OperationalError, FileNotFoundError) as error:
+            self.blind = str(error)
+            return []
+
+    def _look(self) -> list[Violation]:
         found = journals.paths(self._place)
         inodes = {path: path.stat().st_ino for path in found}
-        if any(file.inode != inodes.get(path) for path, file in self._files.items()):
-            self._begin()  # the account was put aside, and another begun
+        known = {path: file.inode for path, file in self._files.items()}
+        gone = sorted(path.name for path, inode in known.items() if inode != inodes.get(path))
+        if gone:
+            self._begin()  # the account was put aside, and another begun; or only a part of it was
+            if len(gone) < len(known):
+                self.audit.findings.add("I16", f"{', '.join(gone)}: taken away, or replaced", self._place.name, 0)
         for path in found:
             if path not in self._files:
                 self._files[path] = journals.JournalFile(path)
-        try:
-            journals.read([self._files[path] for path in found], self.audit)
-        except sqlite3.OperationalError:
-            return []
+        journals.read([self._files[path] for path in found], self.audit)
+        self.blind = ""
         fresh = [violation for violation in self.audit.findings.fresh() if not self._dump_of(violation).exists()]
         if fresh:
             self._halt(fresh)
@@ -55,7 +68,8 @@ class Watch:
     def _dump_of(self, violation: Violation) -> Path:
         text = "\0".join(map(str, violation.as_document().values()))
         digest = blake2b(text.encode(), digest_size=6).hexdigest()
-        return self._dump_folder / f"{violation.invariant}-{violation.journal}-{violation.journal_seq}-{digest}.json"
+        journal = "".join(letter for letter in violation.journal if letter.isalnum() or letter in "_-")[:NAME_MAX]
+        return self._dump_folder / f"{violation.invariant}-{journal}-{violation.journal_seq}-{digest}.json"
 
     def _halt(self, fresh: list[Violation]) -> None:
         first = fresh[0]
@@ -65,14 +79,15 @@ class Watch:
         write_whole(self._halt_file, json.dumps(document))
 
     def _dump(self, fresh: list[Violation]) -> None:
-        state = self.audit.state()
-        rows = [
+        rows: list[dict[str, object]] = [
             {"daemon": row[0], "journal_seq": row[1], "epoch": row[2], "type": row[8], "body": row[10].hex()}
             for row in self.audit.newest
         ]
+        more: dict[str, object] = {"state": self.audit.state(), "newest_rows": rows}
         for violation in fresh:
-            document = {**violation.as_document(), "time_ns": time.time_ns(), "state": state, "newest_rows": rows}
+            document = {**violation.as_document(), "time_ns": time.time_ns(), **more}
             write_whole(self._dump_of(violation), json.dumps(document, indent=1))
+            more = {"state_in": self._dump_of(fresh[0]).name}
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -89,9 +104,13 @@ def write_whole(path: Path, text: str) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def watch(looking: Watch, seconds: float, tell: Callable[[Violation], None]) -> None:
-    """Look every `seconds` until somebody ends the process."""
+def watch(looking: Watch, seconds: float, tell: Callable[[Violation], None], warn: Callable[[str], None]) -> None:
+    """Look every `seconds` until somebody ends the process; warn when several looks in a row could not read."""
+    blind = 0
     while True:
         for violation in looking.look():
             tell(violation)
+        blind = blind + 1 if looking.blind else 0
+        if blind and blind % BLIND_LOOKS == 0:
+            warn(f"nothing could be read {blind} times in a row: {looking.blind}")
         time.sleep(seconds)
