@@ -194,6 +194,7 @@ class Execution(Daemon):
         if seen is not None:
             if seen != (traded.client_order_id, traded.amount, traded.price, traded.fee):
                 text = f"trade {traded.trade_id} of {traded.symbol} was told twice, and not the same"
+                yield alert("mismatch", text, now_ns, symbol=traded.symbol)
                 yield from self.operating.close_gate(text, SELF, now_ns)
             return
         late = self.book.over.get(traded.client_order_id)

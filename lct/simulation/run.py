@@ -9,6 +9,7 @@ import msgspec
 
 from lct.domain.money import use_money_context
 from lct.domain.orders import State
+from lct.domain.risk import Standing
 from lct.errors import JournalError
 from lct.messages.execution import CancelOrder, Flatten, Halt, Propose, Resolve, Resume
 from lct.run.house import House
@@ -72,7 +73,7 @@ class _Run:
         self.broken: dict[checks.Broken, None] = {}
         self.states: Counter[str] = Counter()
         self.noticed: set[str] = set()
-        """What the house ever stopped at: kinds of differences, and a trade that was told twice."""
+        """What the house ever stopped at: kinds of differences, and a trade that was told twice (or it stood still)."""
         self._operator = sorted(
             (self.stand.start_ns + fault.at * SECOND_NS, fault)
             for fault in plan.faults
@@ -142,7 +143,8 @@ class _Run:
             self.broken[broken] = None
         book = execution_of(house).book
         self.noticed |= {difference.kind for difference in book.differences}
-        if "told twice" in book.house.reason:
+        # a house that is halted for another reason has no other one to tell
+        if "told twice" in book.house.reason or book.house.standing is Standing.HALTED:
             self.noticed.add("told twice")
 
     def _calm_down(self, house: House) -> None:
@@ -151,7 +153,7 @@ class _Run:
             self.stand.struck.is_over = True
             self.stand.witness.down_until = self.stand.witness.silent_until = 0
         execution = execution_of(house)
-        if execution.book.house.standing.value != "active" and not execution.book.differences:
+        if execution.book.house.standing is not Standing.ACTIVE and not execution.book.differences:
             house.ask(Resume("the faults are over", "simulation"))
 
     def _due(self, now_ns: int) -> Iterator[Fault]:

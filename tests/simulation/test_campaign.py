@@ -51,8 +51,8 @@ def test_nothing_is_lost_doubled_orphaned_or_adrift():
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_200)
-def test_nothing_is_lost_in_a_hundred_and_fifty_runs():
-    found = tally(list(outcomes(range(1_000, 1_150))))
+def test_nothing_is_lost_in_sixty_runs():
+    found = tally(list(outcomes(range(1_000, 1_060))))
 
     assert [(v.seed, v.invariant, v.detail) for v in found.violations] == []
     assert set(found.kills_by_state) >= {f"killed while {name}" for name in ("sending", "unknown", "open", "canceling")}
