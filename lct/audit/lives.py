@@ -10,6 +10,7 @@ from lct.audit.numbers import ZERO, Unsound, positive
 FIRST = ("sending", "proposed")
 LIVE = frozenset({"sending", "unknown", "open", "partial", "canceling", "cancel_unknown"})
 OVER = frozenset({"denied", "rejected", "absent", "filled", "canceled", "expired"})
+AT_THE_VENUE = ("open", "partial", "canceling", "cancel_unknown")
 NEVER_THERE = frozenset({"denied", "rejected", "absent"})
 """Ends that say the venue never had the order: a fill then says that we were wrong."""
 NEXT = {
