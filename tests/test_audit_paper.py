@@ -199,3 +199,45 @@ def test_entries_past_the_rates_that_were_told_are_found(tmp_path: Path, limits:
     house(tmp_path, told(GOOD))
 
     assert wrong(tmp_path, limits=limits) == found
+
+
+# --- what a watch remembers
+
+
+def test_a_watch_begins_with_the_newest_orders_and_those_that_rest(tmp_path: Path) -> None:
+    """An account has ever more orders; reading all of them again would need ever more memory."""
+    old = {f"{n:032x}": {"filled": "0", "cancelled": True} for n in range(50)}
+    write(tmp_path, account(orders=old, resting={key("t5"): resting("1")}))
+    with closing(sqlite3.connect(tmp_path / "paper.db")) as db:
+        db.execute("update orders set live = 1, body = ? where rowid = 1", (msgpack.packb(resting("1")),))
+        db.commit()
+
+    books = Paper(tmp_path, 10).read()
+
+    assert books is not None, "it was written"
+    assert set(books.orders) == {f"{0:032x}", *(f"{n:032x}" for n in range(41, 50)), key("t5")}
+
+
+def test_an_order_that_rested_at_the_last_look_is_read_again(tmp_path: Path) -> None:
+    house(tmp_path, told([*GOOD, [*OPEN_ORDER, moved("t6", "open")]]))
+    write(tmp_path, account(resting={key("t6"): resting("1")}))
+    audit, paper, found = Audit(OURS), Paper(tmp_path), list(files(tmp_path))
+    read(found, audit, paper)
+    assert len(audit.findings) == 0
+
+    with closing(sqlite3.connect(tmp_path / "paper.db")) as db:
+        body = msgpack.packb({"filled": "0", "cancelled": True})
+        db.execute("update orders set live = 0, body = ? where client_order_id = ?", (body, key("t6")))
+        db.commit()
+    read(found, audit, paper)
+
+    assert {violation.invariant for violation in audit.findings} == {"I04"}
+
+
+def test_a_watch_keeps_no_trades_whole() -> None:
+    """Only a witness needs them; of a long journal they would be most of the memory."""
+    rows = list(journal_of(told(GOOD)).rows())
+    watched, asked = audited(rows, kept=100), audited(rows)
+
+    assert [watched.execution.trades.get(trade) for trade in watched.execution.trades] == [None] * 5
+    assert all(asked.execution.trades.get(trade) for trade in asked.execution.trades)

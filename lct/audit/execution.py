@@ -24,7 +24,8 @@ class Execution:
         self.guarding = Guarding(findings, self.books, self.gate)
         self.live: dict[str, Known] = {}
         self.over: Recent[Known] = Recent(kept)
-        self.trades: Recent[Body] = Recent(kept)
+        self.trades: Recent[Body | None] = Recent(kept)
+        self._keeps_bodies = kept is None  # a watch has no witness to compare them with
         self.proposals = Proposals(findings, kept)
         self.fills = 0
         self._keys: Recent[None] = Recent(kept)
@@ -159,7 +160,7 @@ class Execution:
         trade = (event["symbol"], event["trade_id"])
         if trade in self.trades:
             self._add("I18", f"trade {trade[1]} of {trade[0]} is booked twice")
-        self.trades.put(trade, event)
+        self.trades.put(trade, event if self._keeps_bodies else None)
         self.fills += 1
         self.books.fill(event)
         order = self._find(event["client_order_id"])

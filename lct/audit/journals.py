@@ -21,6 +21,7 @@ NO_JOURNALS = (PAPER, "rounds")
 HEARERS = ("portfolio", "trading_engine")
 EXECUTION = "execution"
 WAIT_SECONDS = 0.5
+CACHE_KIB = 64
 CHUNK = 5_000
 """Rows read in one transaction: a reader that stays long keeps the writer's log from being cut."""
 SQL = (
@@ -52,6 +53,7 @@ class JournalFile:
             )
         ) as db:
             db.execute("pragma trusted_schema = off")
+            db.execute(f"pragma cache_size = -{CACHE_KIB}")  # rows are read once, in order
             while self._chunk(db, audit):
                 pass
 

@@ -45,7 +45,7 @@ class Identity:
         return self.tag() + blake2b(text.encode(), digest_size=14, person=b"lct.order").hexdigest()
 
 
-@dataclass
+@dataclass(slots=True)
 class Known:
     """An order as its rows tell it; amounts in base."""
 

@@ -22,6 +22,7 @@ from lct.audit.numbers import ZERO, assets, number, plain
 
 NAME = "paper"
 WAIT_SECONDS = 0.5
+CACHE_KIB = 64
 WRONG = (sqlite3.DatabaseError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
 """What reading books may raise that are damaged, or that are no books."""
 
@@ -52,12 +53,14 @@ class Books(NamedTuple):
 
 
 class Paper:
-    """The paper account of a folder, if it has one; orders that are over are read once."""
+    """The paper account of a folder, if it has one; orders that are over are read once, those that rest each time."""
 
-    def __init__(self, folder: Path) -> None:
-        """Begin before the first order."""
+    def __init__(self, folder: Path, kept: int | None = None) -> None:
+        """Begin before the newest `kept` orders, and those that rest; None: before the first one."""
         self._path = folder / f"{NAME}.db"
-        self._seen = 0
+        self._kept = kept
+        self._seen: int | None = None
+        self._resting: list[str] = []
 
     def read(self) -> Books | None:
         """Return the books, None where there are none. Raises what WRONG names, OperationalError for a busy file."""
@@ -66,6 +69,7 @@ class Paper:
         uri = f"{self._path.resolve().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=WAIT_SECONDS)) as db:
             db.execute("pragma trusted_schema = off")
+            db.execute(f"pragma cache_size = -{CACHE_KIB}")
             db.execute("begin")
             names = {name for (name,) in db.execute("select name from sqlite_schema where type = 'table'")}
             if not {"account", "orders", "results"} <= names:
@@ -75,13 +79,20 @@ class Paper:
 
     def _books(self, db: sqlite3.Connection, totals: Body) -> Books:
         results = [(n, msgpack.unpackb(body)) for n, body in db.execute("select number, body from results order by 1")]
-        rows = db.execute(
-            "select rowid, client_order_id, live, body from orders where live or rowid > ?", (self._seen,)
-        ).fetchall()
         balances = {asset: number(amount, asset) for asset, amount in totals["balances"].items()}
-        orders = {key: _kept(bool(live), msgpack.unpackb(body)) for _, key, live, body in rows}
-        last = max((rowid for rowid, *_ in rows), default=self._seen)
+        orders = {key: _kept(live, msgpack.unpackb(body)) for key, live, body in self._rows(db)}
+        last = _last(db)
         return Books(balances, int(totals["numbered"]), int(totals["heard"]), results, orders, last)
+
+    def _rows(self, db: sqlite3.Connection) -> Iterator[tuple[str, int, bytes]]:
+        sql = "select client_order_id, live, body from orders where "
+        if self._seen is None:
+            first = 0 if self._kept is None else _last(db) - self._kept
+            yield from db.execute(f"{sql} live or rowid > ?", (first,))
+            return
+        yield from db.execute(f"{sql} rowid > ?", (self._seen,))
+        for key in self._resting:
+            yield from db.execute(f"{sql} client_order_id = ?", (key,))
 
     def objections(self, books: Books, execution: Execution, heard: int) -> list[Broken]:
         """Compare books that were read before the rows with the rows, whose cursor has heard result `heard`."""
@@ -91,11 +102,16 @@ class Paper:
         if heard > books.numbered:
             return []  # the venue went on meanwhile: the next look will tell
         found = [*_drifts(books, execution, heard), *_differ(books, execution, heard)]
-        self._seen = max(self._seen, books.last)
+        self._seen = books.last
+        self._resting = [key for key, kept in books.orders.items() if kept.rests]
         return found
 
 
-def _kept(rests: bool, body: Any) -> Kept:
+def _last(db: sqlite3.Connection) -> int:
+    return int(db.execute("select coalesce(max(rowid), 0) from orders").fetchone()[0])
+
+
+def _kept(rests: int, body: Any) -> Kept:
     if rests:
         return Kept(True, number(body["order"]["amount"], "amount") - number(body["remaining"], "remaining"))
     return Kept(False, number(body["filled"], "filled"))

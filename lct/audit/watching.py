@@ -13,7 +13,7 @@ from lct.audit.checking import Audit
 from lct.audit.findings import Violation
 from lct.audit.paper import Paper
 
-KEPT = 200_000
+KEPT = 1_000
 """Finished orders, trades and intents that are remembered while watching."""
 REASON_MAX = 512
 BLIND_LOOKS = 3
@@ -37,7 +37,7 @@ class Watch:
     def _begin(self) -> None:
         self.audit = self._make()
         self._files: dict[Path, journals.JournalFile] = {}
-        self._paper = Paper(self._place)
+        self._paper = Paper(self._place, KEPT)
 
     def look(self) -> list[Violation]:
         """Read what is new; halt and dump for what is wrong, and return that. A file that is busy is read next time."""
