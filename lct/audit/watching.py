@@ -14,7 +14,7 @@ from lct.audit.findings import Violation
 from lct.audit.paper import Paper
 
 KEPT = 1_000
-"""Finished orders, trades and intents that are remembered while watching."""
+"""Finished orders, trades and intents that are remembered while watching: what fits into 15 MiB with all else."""
 REASON_MAX = 512
 BLIND_LOOKS = 3
 NAME_MAX = 40
