@@ -98,7 +98,7 @@ def closed(equity: str, md_seq: int) -> DayClosed:
 
 GOOD: list[list[Event]] = [
     [Deposited(0, 0, "USDT", D(10_000))],
-    [intended("t0", "buy", "0.1")],
+    [proposed("t0", "buy", "0.1"), intended("t0", "buy", "0.1")],
     [moved("t0", "open")],
     [filled("t0", "w0", "buy", "0.1", "100", "filled")],
     [intended("t9", "sell", "0.1", reduce_only=True)],
@@ -121,9 +121,9 @@ GOOD: list[list[Event]] = [
     [filled("t2", "w3", "sell", "1", "110", "filled")],
     [closed("10015.764", 9)],
     [ProposalDenied(0, 0, "t3", BOOK, SYMBOL, "cash_free: too little")],
-    [intended("t4", "buy", "1"), moved("t4", "unknown")],
+    [proposed("t4", "buy", "1"), intended("t4", "buy", "1"), moved("t4", "unknown")],
     [moved("t4", "absent")],
-    [intended("t5", "buy", "1")],
+    [proposed("t5", "buy", "1"), intended("t5", "buy", "1")],
     [moved("t5", "open")],
     [moved("t5", "canceling")],
     [moved("t5", "canceled")],

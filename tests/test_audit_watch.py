@@ -20,7 +20,7 @@ from lct.messages.base import Event, encode, tag_of
 from lct.run.switch import standing as ordered
 from lct.store.journal import Cursor, Fact
 from lct.store.sqlite import SqliteJournal
-from tests.audited import GOOD, OURS, Said, filled, held_by_both, intended, journal_of, moved, told
+from tests.audited import GOOD, OURS, Said, filled, held_by_both, intended, journal_of, moved, proposed, told
 
 NOBODYS: list[Event] = [filled("t7", "w7", "buy", "1", "9", "filled")]
 MIB = 1024 * 1024
@@ -159,8 +159,9 @@ def test_its_memory_does_not_grow_with_the_journal(tmp_path: Path) -> None:
         nonlocal seq
         for _ in range(times):
             name = f"m{next(at)}"
+            asked = proposed(name, "buy", "1")
             pair: list[Event] = [intended(name, "buy", "1"), moved(name, "rejected")]
-            facts = []
+            facts = [Fact("trading_engine", "", tag_of(type(asked)), encode(asked))]
             for event in pair:
                 seq += 1
                 facts.append(Fact("execution", "", tag_of(type(event)), encode(_numbered(event, seq))))

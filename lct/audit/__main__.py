@@ -11,8 +11,9 @@ from typing import Any
 from lct.audit import journals
 from lct.audit.against import Against
 from lct.audit.checking import Audit
-from lct.audit.execution import MAX_UNKNOWN
 from lct.audit.findings import Violation
+from lct.audit.paper import Paper
+from lct.audit.rates import USUAL, Limits
 from lct.audit.watching import KEPT, Watch, watch
 
 
@@ -22,7 +23,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("folder", type=Path, help="the folder of an account's journals, or one journal")
     made.add_argument("--witness", type=Path, help="a ledger of the venue, in JSON, to compare with")
     made.add_argument("--install-id", help="whose orders these are; else the file `install_id` of the home says it")
-    made.add_argument("--max-unknown", type=int, default=MAX_UNKNOWN, help="max_unknown of the house's limits")
+    made.add_argument("--max-unknown", type=int, default=USUAL.max_unknown, help="max_unknown of the house's limits")
+    made.add_argument("--orders-per-second", type=int, help="max_orders_per_second that the house had all the time")
+    made.add_argument("--orders-per-minute", type=int, help="max_orders_per_minute that the house had all the time")
     made.add_argument("--json", action="store_true", help="print one JSON document")
     made.add_argument("--watch", type=float, metavar="SECONDS", help="check what is new, again and again")
     made.add_argument("--halt-file", type=Path, help="written at a violation (default: HALT in the folder)")
@@ -39,15 +42,19 @@ def main(words: list[str] | None = None) -> int:
     ledger = None if asked.witness is None else json.loads(asked.witness.read_bytes())
     if asked.watch is not None:
         return _watch(asked)
-    audit = Audit(journals.identity_of(asked.folder, asked.install_id, ledger), max_unknown=asked.max_unknown)
+    audit = Audit(journals.identity_of(asked.folder, asked.install_id, ledger), limits=_limits(asked))
     try:
-        journals.read(list(journals.files(asked.folder)), audit)
+        journals.read(list(journals.files(asked.folder)), audit, Paper(asked.folder) if asked.folder.is_dir() else None)
     except sqlite3.OperationalError as error:
         print(f"{asked.folder} cannot be read: {error}", file=sys.stderr)
         return 2
     counts = None if ledger is None else Against(audit, ledger).counts()
     _print(audit, counts, as_json=asked.json)
     return 1 if len(audit.findings) else 0
+
+
+def _limits(asked: argparse.Namespace) -> Limits:
+    return Limits(asked.max_unknown, asked.orders_per_second, asked.orders_per_minute)
 
 
 def _print(audit: Audit, counts: dict[str, int] | None, *, as_json: bool) -> None:
@@ -73,7 +80,7 @@ def _watch(asked: argparse.Namespace) -> int:
 
     def make() -> Audit:
         identity = journals.identity_of(folder, asked.install_id, None)
-        return Audit(identity, kept=KEPT, max_unknown=asked.max_unknown)
+        return Audit(identity, kept=KEPT, limits=_limits(asked))
 
     looking = Watch(folder, make, asked.halt_file or folder / "HALT", asked.dump_folder or folder / "audit")
     with suppress(KeyboardInterrupt):

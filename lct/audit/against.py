@@ -7,10 +7,9 @@ from typing import Any
 from lct.audit.books import sign
 from lct.audit.checking import Audit
 from lct.audit.execution import Execution
-from lct.audit.lives import Identity
+from lct.audit.lives import AT_THE_VENUE, Identity
 from lct.audit.numbers import CONTEXT, ZERO, assets, number, plain
 
-AT_THE_VENUE = ("open", "partial", "canceling", "cancel_unknown")
 Ledger = dict[str, Any]
 MONEY = ("price", "fee", "fee_asset")
 SAME = ("client_order_id", "side", "amount")

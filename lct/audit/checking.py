@@ -5,11 +5,12 @@ from decimal import localcontext
 from typing import Any
 
 from lct.audit.chain import Chains, Row
-from lct.audit.execution import MAX_UNKNOWN, Execution
+from lct.audit.execution import Execution
 from lct.audit.findings import Body, Findings
 from lct.audit.hearers import FACTS, Engine, Hearer, Portfolio
 from lct.audit.lives import Identity
 from lct.audit.numbers import CONTEXT
+from lct.audit.rates import USUAL, Limits
 
 MALFORMED = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError)
 """What a body may raise that is not what its type says."""
@@ -24,16 +25,14 @@ class Audit:
     taken.
     """
 
-    def __init__(
-        self, identity: Identity | None = None, *, kept: int | None = None, max_unknown: int = MAX_UNKNOWN
-    ) -> None:
+    def __init__(self, identity: Identity | None = None, *, kept: int | None = None, limits: Limits = USUAL) -> None:
         """Start before the first row; without an identity ids are not computed again."""
         self.findings = Findings()
         self.newest: deque[Row] = deque(maxlen=NEWEST)
         """The rows taken last, for a dump."""
         self.identity = identity
         self.chains = Chains(self.findings)
-        self.execution = Execution(self.findings, identity, kept, max_unknown)
+        self.execution = Execution(self.findings, identity, kept, limits)
         self.portfolio = Portfolio(self.findings)
         self.engine = Engine(self.findings, self.execution)
 
@@ -71,6 +70,7 @@ class Audit:
         """Check what must hold where all that is committed was taken, execution's rows too unless it says not."""
         with localcontext(CONTEXT):
             self.execution.settle()
+            self.execution.proposals.settle(has_engine="trading_engine" in self.chains.heads)
             for hearer in self.hearers if has_execution else ():
                 hearer.settle()
             for invariant, detail in self.execution.books.objections():

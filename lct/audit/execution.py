@@ -1,34 +1,32 @@
 """Execution: a second fold of what it journaled, and what each of its rows must keep to."""
 
-from decimal import Decimal
-
 from lct.audit.books import Books, fee_of, sign
 from lct.audit.findings import Body, Findings, Recent
 from lct.audit.gate import JOURNAL, Gate
 from lct.audit.guarding import Guarding
 from lct.audit.lives import FIRST, LIVE, NEVER_THERE, OVER, Identity, Known, known_from, may_follow
 from lct.audit.numbers import ZERO, assets, number, plain, positive
-
-MAX_UNKNOWN = 5
-Proposal = tuple[str, str, str, Decimal, bool]
-"""What was proposed: book, symbol, side, amount, whether it exits."""
+from lct.audit.proposals import Proposals
+from lct.audit.rates import Limits, Rates
 
 
 class Execution:
     """Folds execution's rows; `kept` bounds how many finished orders, trades and intents are remembered."""
 
-    def __init__(self, findings: Findings, identity: Identity | None, kept: int | None, max_unknown: int) -> None:
+    def __init__(self, findings: Findings, identity: Identity | None, kept: int | None, limits: Limits) -> None:
         """Start before the first row."""
         self.findings = findings
         self.identity = identity
-        self.max_unknown = max_unknown
+        self.limits = limits
+        self.rates = Rates(findings, limits)
         self.books = Books()
         self.gate = Gate(findings)
         self.guarding = Guarding(findings, self.books, self.gate)
         self.live: dict[str, Known] = {}
         self.over: Recent[Known] = Recent(kept)
-        self.trades: Recent[Body] = Recent(kept)
-        self.proposals: Recent[Proposal] = Recent(kept)
+        self.trades: Recent[Body | None] = Recent(kept)
+        self._keeps_bodies = kept is None  # a watch has no witness to compare them with
+        self.proposals = Proposals(findings, kept)
         self.fills = 0
         self._keys: Recent[None] = Recent(kept)
         self._legs: Recent[None] = Recent(kept)
@@ -74,6 +72,8 @@ class Execution:
         self.guarding.begin(order)
         if order.reduce_only:
             self._check_reduces(order)
+        else:
+            self.rates.entered(int(event["order"]["created_ns"]), order.key, self._seq)
 
     def _check_names(self, order: Known) -> None:
         if order.key in self._keys:
@@ -96,10 +96,7 @@ class Execution:
         if intent in self._intents:
             self._add("I11", f"intent {intent} was decided twice")
         self._intents.put(intent, None)
-        proposed = self.proposals.pop(intent)
-        meant = (order.book, order.symbol, order.side, order.amount, order.reduce_only)
-        if proposed is not None and proposed != meant:
-            self._add("I11", f"{order.key} is not what was proposed as {intent}: {_words(proposed)}")
+        self.proposals.ordered(order, self._seq)
 
     def _check_reduces(self, order: Known) -> None:
         held = self.books.positions.get(order.place, ZERO)
@@ -111,7 +108,7 @@ class Execution:
         if intent in self._denied or intent in self._intents:
             self._add("I11", f"intent {intent} was decided twice")
         self._denied.put(intent, None)
-        self.proposals.pop(intent)
+        self.proposals.denied(intent)
 
     def _find(self, key: str) -> Known | None:
         found = self.live.get(key) or self.over.get(key)
@@ -147,7 +144,7 @@ class Execution:
             self.guarding.took(order, None)
         elif after == "unknown":
             self._unknown.add(order.key)
-            if len(self._unknown) > self.max_unknown and not self.gate.is_halted():
+            if len(self._unknown) > self.limits.max_unknown and not self.gate.is_halted():
                 self.gate.ask_halt("I25", f"{len(self._unknown)} orders are of unknown fate", self._seq)
 
     def _same(self, order: Known, event: Body, names: tuple[str, ...]) -> None:
@@ -163,7 +160,7 @@ class Execution:
         trade = (event["symbol"], event["trade_id"])
         if trade in self.trades:
             self._add("I18", f"trade {trade[1]} of {trade[0]} is booked twice")
-        self.trades.put(trade, event)
+        self.trades.put(trade, event if self._keeps_bodies else None)
         self.fills += 1
         self.books.fill(event)
         order = self._find(event["client_order_id"])
@@ -225,8 +222,3 @@ class Execution:
 
     def _standing_set(self, event: Body) -> None:
         self.gate.set(event, self._seq)
-
-
-def _words(proposed: Proposal) -> str:
-    book, symbol, side, amount, exits = proposed
-    return f"{book} {side} {plain(amount)} {symbol}{' as an exit' if exits else ''}"

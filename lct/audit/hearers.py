@@ -10,9 +10,10 @@ from typing import NamedTuple
 import msgpack
 
 from lct.audit.books import Books
-from lct.audit.execution import Execution, Proposal
+from lct.audit.execution import Execution
 from lct.audit.findings import Body, Findings
 from lct.audit.numbers import ZERO, number, plain
+from lct.audit.proposals import Proposal
 
 LAG_MAX = 100_000
 """Facts that a hearer may be behind; more is no lag."""
@@ -168,8 +169,8 @@ class Engine(Hearer):
 
     def _propose(self, event: Body, seq: int) -> None:
         amount = number(event["amount"], "amount")
-        proposal: Proposal = (event["book"], event["symbol"], event["side"], amount, bool(event["exits"]))
-        self._execution.proposals.put(event["intent_id"], proposal)
+        proposal = Proposal(event["book"], event["symbol"], event["side"], amount, bool(event["exits"]))
+        self._execution.proposals.proposed(event["intent_id"], proposal)
         held = self.books.positions.get(proposal[:2], ZERO)
         if event["exits"] and amount > abs(held):
             text = f"an exit of {plain(amount)} is proposed from a position of {plain(held)}"

@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from decimal import localcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,15 @@ import msgpack
 from lct.audit.chain import Row
 from lct.audit.checking import Audit
 from lct.audit.lives import Identity
+from lct.audit.numbers import CONTEXT
+from lct.audit.paper import NAME as PAPER
+from lct.audit.paper import WRONG, Books, Paper
 
-NO_JOURNALS = ("paper", "rounds")
+NO_JOURNALS = (PAPER, "rounds")
 HEARERS = ("portfolio", "trading_engine")
 EXECUTION = "execution"
 WAIT_SECONDS = 0.5
+CACHE_KIB = 64
 CHUNK = 5_000
 """Rows read in one transaction: a reader that stays long keeps the writer's log from being cut."""
 SQL = (
@@ -35,6 +40,8 @@ class JournalFile:
         self.inode = path.stat().st_ino
         self.heard = 0
         """Up to where its daemon has heard execution, by its cursor."""
+        self.results: int | None = None
+        """Up to which result it has heard the venue, by its cursor; None where there is none."""
         self._position = 0
         self._daemons: set[str] = set()
 
@@ -46,8 +53,13 @@ class JournalFile:
             )
         ) as db:
             db.execute("pragma trusted_schema = off")
+            db.execute(f"pragma cache_size = -{CACHE_KIB}")  # rows are read once, in order
             while self._chunk(db, audit):
                 pass
+
+    def has(self, daemon: str) -> bool:
+        """Whether rows of a daemon were read from it."""
+        return daemon in self._daemons
 
     def _chunk(self, db: sqlite3.Connection, audit: Audit) -> bool:
         """Read a chunk in one transaction; return whether there may be more."""
@@ -81,6 +93,7 @@ class JournalFile:
             cursor: Any = msgpack.unpackb(body)
             audit.chains.check_epoch(self.name, int(cursor["epoch"]), self._daemons)
             self.heard = int(cursor["heard"].get(EXECUTION, 0))
+            self.results = int(cursor["ports"].get("exchange", 0))
         except (ValueError, TypeError, KeyError, AttributeError, msgpack.UnpackException) as error:
             audit.findings.add("I16", f"the cursor cannot be read: {error}", self.name, 0)
 
@@ -105,8 +118,15 @@ def _may_be_journal(path: Path) -> bool:
         return True
 
 
-def read(files: list[JournalFile], audit: Audit) -> None:
-    """Read what is new in all files, and check what must hold once all is known."""
+def read(files: list[JournalFile], audit: Audit, paper: Paper | None = None) -> None:
+    """Read what is new in all files, and check what must hold once all is known, by a paper account too if given."""
+    _read(files, audit, paper)
+    if audit.execution.proposals.waits():
+        _read(files, audit, paper)
+
+
+def _read(files: list[JournalFile], audit: Audit, paper: Paper | None) -> None:
+    books = _kept_by(paper, audit)  # first: whatever of it the journal has not heard by then is among its results
     for file in files:
         try:
             file.read(audit)
@@ -120,9 +140,31 @@ def read(files: list[JournalFile], audit: Audit) -> None:
         return  # one journal of many: nobody knows what execution said
     last = audit.chains.heads.get(EXECUTION, (0, b""))[0]
     for file in files:
+        if paper is not None and books is not None and file.results is not None and file.has(EXECUTION):
+            _compare(paper, books, audit, file.results)
         for hearer in audit.hearers:
             if file.name == hearer.name:
                 hearer.check_cursor(file.heard, last)
+
+
+def _kept_by(paper: Paper | None, audit: Audit) -> Books | None:
+    try:
+        return None if paper is None else paper.read()
+    except sqlite3.OperationalError:
+        raise
+    except WRONG as error:
+        audit.findings.add("I16", f"the paper account cannot be read: {error}", EXECUTION, 0)
+        return None
+
+
+def _compare(paper: Paper, books: Books, audit: Audit, heard: int) -> None:
+    with localcontext(CONTEXT):
+        try:
+            found = paper.objections(books, audit.execution, heard)
+        except WRONG as error:
+            found = [("I22", f"a result of the paper account is malformed: {type(error).__name__} {error}")]
+    for invariant, detail in found:
+        audit.findings.add(invariant, detail, EXECUTION, 0)
 
 
 def identity_of(place: Path, install_id: str | None, told: dict[str, Any] | None) -> Identity | None:

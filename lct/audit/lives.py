@@ -10,6 +10,7 @@ from lct.audit.numbers import ZERO, Unsound, positive
 FIRST = ("sending", "proposed")
 LIVE = frozenset({"sending", "unknown", "open", "partial", "canceling", "cancel_unknown"})
 OVER = frozenset({"denied", "rejected", "absent", "filled", "canceled", "expired"})
+AT_THE_VENUE = ("open", "partial", "canceling", "cancel_unknown")
 NEVER_THERE = frozenset({"denied", "rejected", "absent"})
 """Ends that say the venue never had the order: a fill then says that we were wrong."""
 NEXT = {
@@ -44,7 +45,7 @@ class Identity:
         return self.tag() + blake2b(text.encode(), digest_size=14, person=b"lct.order").hexdigest()
 
 
-@dataclass
+@dataclass(slots=True)
 class Known:
     """An order as its rows tell it; amounts in base."""
 

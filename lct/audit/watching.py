@@ -11,9 +11,10 @@ from pathlib import Path
 from lct.audit import journals
 from lct.audit.checking import Audit
 from lct.audit.findings import Violation
+from lct.audit.paper import Paper
 
-KEPT = 200_000
-"""Finished orders, trades and intents that are remembered while watching."""
+KEPT = 1_000
+"""Finished orders, trades and intents that are remembered while watching: what fits into 15 MiB with all else."""
 REASON_MAX = 512
 BLIND_LOOKS = 3
 NAME_MAX = 40
@@ -36,6 +37,7 @@ class Watch:
     def _begin(self) -> None:
         self.audit = self._make()
         self._files: dict[Path, journals.JournalFile] = {}
+        self._paper = Paper(self._place, KEPT)
 
     def look(self) -> list[Violation]:
         """Read what is new; halt and dump for what is wrong, and return that. A file that is busy is read next time."""
@@ -57,7 +59,7 @@ class Watch:
         for path in found:
             if path not in self._files:
                 self._files[path] = journals.JournalFile(path)
-        journals.read([self._files[path] for path in found], self.audit)
+        journals.read([self._files[path] for path in found], self.audit, self._paper)
         self.blind = ""
         fresh = [violation for violation in self.audit.findings.fresh() if not self._dump_of(violation).exists()]
         if fresh:
