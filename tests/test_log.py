@@ -122,3 +122,19 @@ def test_importing_the_log_does_not_load_structlog():
     code = "import sys, lct.log, lct.config; sys.exit('structlog' in sys.modules or 'platformdirs' in sys.modules)"
 
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("json", [True, False])
+def test_a_process_that_logs_does_not_load_rich_and_can_load_it_later(json):
+    code = (
+        f"import sys; from lct import log; log.configure('a', json={json})\n"
+        "try: 1 / 0\n"
+        "except ZeroDivisionError: log.get().critical('process.crashed', exc_info=True)\n"
+        "assert not any(name.split('.')[0] == 'rich' for name in sys.modules)\n"
+        "import rich.traceback"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert "ZeroDivisionError" in done.stderr
