@@ -227,6 +227,11 @@ def test(words: list[str]) -> int:
     return become([ensure_environment(), "-m", "pytest", *ON_ALL_CORES, *words])
 
 
+def campaign(words: list[str]) -> int:
+    """Kill real processes and compare books with a venue's: `campaign kill --points 10000`; `--help` says the rest."""
+    return become([ensure_environment(), "-m", "tests.campaign", *words])
+
+
 def run_lct(words: list[str]) -> int:
     """Run lct from the checkout: `python3 dev.py run --help`."""
     return become([ensure_environment(), "-m", "lct", *words])
@@ -303,6 +308,7 @@ CHORES: dict[str, Callable[[list[str]], int]] = {
     "check": check,
     "fmt": fmt,
     "bench": bench,
+    "campaign": campaign,
     "lock": lock,
 }
 

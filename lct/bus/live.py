@@ -17,6 +17,7 @@ from lct.bus.following import BARS, Following
 from lct.bus.heard import Origin, Ref, Whole
 from lct.bus.history import History
 from lct.bus.order import Arrival
+from lct.bus.points import reached
 from lct.bus.room import Room, all_kinds, own_codec
 from lct.bus.said import DIRECT, Direct
 from lct.bus.seat import NEVER_NS, Heard
@@ -272,6 +273,7 @@ class Living:
         said = live_turn(room, words, now)
         self.session.turned()
         self._say(said, now)
+        reached("told")
         self.shell.md_seq = room.md_seq
         self.shell.took(began_ns)
         assert not seat.durable, "what was decided is committed"

@@ -2,9 +2,17 @@
 
 import os
 import signal
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lct.store.journal import Fact
 
 VARIABLE = "LCT_KILL_AT"
-"""`heard:40` ends the process when it comes to the point `heard` for the 40th time; `execution/heard:40` only that."""
+"""`heard:40` ends the process when it comes to the point `heard` for the 40th time; `execution/heard:40` only that.
+
+`committed.filled` is the point `committed` with a fact of that name at hand.
+"""
 
 _left: dict[str, int] = {}
 
@@ -18,9 +26,11 @@ def arm(name: str) -> None:
             _left[point] = int(count)
 
 
-def reached(point: str) -> None:
-    """Pass a point."""
-    if _left and point in _left:
-        _left[point] -= 1
-        if not _left[point]:
-            os.kill(os.getpid(), signal.SIGKILL)
+def reached(point: str, facts: Iterable["Fact"] = ()) -> None:
+    """Pass a point, with the facts that were decided or committed there."""
+    if _left:
+        for name in (point, *(f"{point}.{fact.type.rpartition('.')[2]}" for fact in facts)):
+            if name in _left:
+                _left[name] -= 1
+                if not _left[name]:
+                    os.kill(os.getpid(), signal.SIGKILL)

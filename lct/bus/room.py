@@ -72,7 +72,9 @@ class Room:
                 self.seat.replies_of(event, self.now_ns)
         self._carry_out(errands_again(cursor, self.ports, codec))
         self.since = self._since()
+        reached("folded")
         self.journal.commit([], self._cursor(self.outbox, ()))
+        reached("recovered")
 
     def hear_again(self, message: Message, now_ns: int) -> None:
         """Let the daemon hear something it heard for good in an earlier life, to rebuild what is not durable."""
@@ -117,7 +119,7 @@ class Room:
     def _turn(self, words: Sequence[Heard], now_ns: int, round_: int, *, checkpoint: bool) -> list[Heard]:
         given = [port.given for port in self.seat.ports]
         self._hear(words, now_ns, round_)
-        reached("heard")
+        reached("heard", self.seat.durable)
         said, self.seat.words = self.seat.words, []
         for word in said:
             if type(word.message) is BarsClosed:
@@ -176,9 +178,9 @@ class Room:
         self.journal_seq += len(facts)
         self.committed_round = self.round
         self.since = self._since()
-        reached("committed")
+        reached("committed", facts)
         self._carry_out(commands)
-        reached("carried_out")
+        reached("carried_out", facts)
 
     def _carry_out(self, commands: Iterable[Do]) -> None:
         for port, command in commands:

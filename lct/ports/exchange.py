@@ -1,6 +1,7 @@
 """The exchange port: what sends orders and reports what became of them."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import ClassVar, Self
@@ -63,13 +64,16 @@ class Exchange(ABC):
     @abstractmethod
     def open(
         cls,
-        tape: Tape,
+        tape: Callable[[], Tape],
         instruments: tuple[Instrument, ...],
         costs: Costs,
         deposits: dict[str, Decimal],
         folder: Path | None = None,
     ) -> Self:
-        """Open the account: as it was left in `folder`, else holding `deposits`; without a folder nothing is kept."""
+        """Open the account: as it was left in `folder`, else holding `deposits`; without a folder nothing is kept.
+
+        `tape` is for a venue that we play ourselves, over the bars of the house's feed.
+        """
 
     @abstractmethod
     def due_ns(self) -> int | None:

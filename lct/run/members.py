@@ -120,7 +120,7 @@ def open_exchange(site: Site) -> "Exchange":
         return site.make_exchange(site)
     venue: type[Exchange] = catalog.load("exchanges", site.house.exchange)
     deposits = {site.instruments[0].quote: site.house.cash}
-    return venue.open(site.tape, site.instruments, site.house.costs, deposits, site.folder)
+    return venue.open(lambda: site.tape, site.instruments, site.house.costs, deposits, site.folder)
 
 
 def _market_data(site: Site) -> Built:

@@ -97,7 +97,7 @@ class Witness(Exchange):
     @classmethod
     def open(
         cls,
-        tape: Tape,
+        tape: Callable[[], Tape],
         instruments: tuple[Instrument, ...],
         costs: Costs,
         deposits: dict[str, Decimal],
@@ -105,7 +105,7 @@ class Witness(Exchange):
     ) -> Self:
         """Open an account at a venue that is well."""
         calm = Personality("quote", str(costs.fee_rate), 0, 1)
-        return cls(tape, instruments, deposits, calm, Struck(Plan(0, calm, 1, 0, ())), 0)
+        return cls(tape(), instruments, deposits, calm, Struck(Plan(0, calm, 1, 0, ())), 0)
 
     # -- the port -----------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import heapq
 from bisect import insort
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Self
@@ -88,14 +89,14 @@ class Paper(Exchange):
     @classmethod
     def open(
         cls,
-        tape: Tape,
+        tape: Callable[[], Tape],
         instruments: tuple[Instrument, ...],
         costs: Costs,
         deposits: dict[str, Decimal],
         folder: Path | None = None,
     ) -> Self:
         """Open the account that is kept in paper.db of a folder, or one in memory."""
-        return cls(tape, instruments, costs, deposits, PaperBooks(folder / "paper.db") if folder else None)
+        return cls(tape(), instruments, costs, deposits, PaperBooks(folder / "paper.db") if folder else None)
 
     # -- the port -----------------------------------------------------------------------------------------------
 

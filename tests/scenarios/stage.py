@@ -19,6 +19,8 @@ from lct.store.journal import MemoryJournal
 from lct.store.rounds import RoundLog
 
 POINTS = ("heard", "committed", "carried_out", "before_reply")
+RECOVERY = ("folded", "recovered")
+"""Points of a life that has not begun to play; tests/campaign kills there."""
 
 
 class Died(BaseException):
@@ -36,8 +38,8 @@ class Fate:
     kills: list[str] = field(default_factory=list)
     who: str = ""
 
-    def pass_by(self, point: str) -> None:
-        if not self.left:
+    def pass_by(self, point: str, _facts: object = ()) -> None:
+        if not self.left or point in RECOVERY:
             return
         self.count -= 1
         if self.count <= 0:

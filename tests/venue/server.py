@@ -18,6 +18,8 @@ from aiohttp import web
 from lct.clock import now_ns
 
 PRICES = {"BTC/USDT": Decimal(20_000), "ETH/USDT": Decimal(1_000)}
+PRICE = Decimal(10)
+"""Of every other symbol."""
 FEE = Decimal("0.001")
 SCHEMA = """
 create table if not exists orders (
@@ -67,7 +69,7 @@ class Venue:
         cid, symbol, side = form["newClientOrderId"], form["symbol"], form["side"]
         if self.db.execute("select 1 from orders where cid = ? and status = 'NEW'", (cid,)).fetchone():
             return 400, {"code": -2010, "msg": "Duplicate order sent."}
-        amount, price = Decimal(form["quantity"]), PRICES[symbol]
+        amount, price = Decimal(form["quantity"]), PRICES.get(symbol, PRICE)
         base, quote = symbol.split("/")
         needs = amount if side == "SELL" else amount * price * (1 + FEE)
         if self.free(base if side == "SELL" else quote) < needs:
@@ -87,7 +89,7 @@ class Venue:
         cid, symbol, side, whole, filled = self.db.execute(
             "select cid, symbol, side, amount, filled from orders where id = ?", (order_id,)
         ).fetchone()
-        price, sign = PRICES[symbol], 1 if side == "BUY" else -1
+        price, sign = PRICES.get(symbol, PRICE), 1 if side == "BUY" else -1
         fee = (amount * price * FEE).quantize(Decimal("1E-8"))
         base, quote = symbol.split("/")
         self.add(base, sign * amount)
@@ -137,7 +139,10 @@ class Doors:
         return None
 
     async def place(self, request: web.Request) -> web.StreamResponse:
-        form = await request.post()
+        try:
+            form = await request.post()
+        except ConnectionResetError:  # who sent it died on the way
+            return web.Response()
         fault = self.venue.fault("place")
         if fault.get("when") == "before":
             return await self.strike(request, fault) or web.Response(status=503)

@@ -2,12 +2,12 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from lct.bus.presence import Presence, read, socket_folder
 from lct.client import Client
@@ -25,14 +25,37 @@ def configure(home: Path, **files: str) -> None:
         (home / "config" / f"{name}.toml").write_text(text, encoding="utf-8")
 
 
+class Running(Protocol):
+    """A process that was started, as subprocess.Popen shows it."""
+
+    pid: int
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def kill(self) -> None: ...
+    def terminate(self) -> None: ...
+    def send_signal(self, sig: int) -> None: ...
+
+
+Start = Callable[[str, list[str], dict[str, str], Path], Running]
+"""How to start a daemon: its name, the words of its command, its environment, and where its last words go."""
+
+
+def spawned(_name: str, words: list[str], environment: dict[str, str], last_words: Path) -> Running:
+    """Start a daemon as a supervisor does."""
+    with last_words.open("ab") as file:
+        return subprocess.Popen(words, env=environment, stderr=file)
+
+
 class Processes:
     """Starts daemons, and starts again what dies; ends only what it started."""
 
-    def __init__(self, home: Path, names: tuple[str, ...] = ROUNDS, **environment: str) -> None:
+    def __init__(self, home: Path, names: tuple[str, ...] = ROUNDS, start: Start = spawned, **environment: str) -> None:
         self.home = home
         self.names = names
+        self.start = start
         self.starts = dict.fromkeys(names, 0)
-        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.running: dict[str, Running] = {}
         self.file_bytes_max: dict[str, int] = {}
         """How large a file each process may write, as a disk with so much room."""
         daemons = ",".join(name for name in names if name != "conductor")
@@ -70,8 +93,8 @@ class Processes:
             if one is None or one.poll() is not None:
                 self.starts[name] += 1
                 (self.home / "log").mkdir(parents=True, exist_ok=True)
-                with (self.home / "log" / f"{name}.stderr").open("ab") as last_words:
-                    self.running[name] = subprocess.Popen(self._command(name), env=self.environment, stderr=last_words)
+                last_words = self.home / "log" / f"{name}.stderr"
+                self.running[name] = self.start(name, self._command(name), self.environment, last_words)
 
     def _command(self, name: str) -> list[str]:
         limit = self.file_bytes_max.get(name)
@@ -85,7 +108,7 @@ class Processes:
 
     def kill(self, name: str) -> None:
         """End a process as a power switch does."""
-        self.running[name].send_signal(signal.SIGKILL)
+        self.running[name].kill()
         self.running[name].wait()
 
     def replay(self, client: Client) -> Replay | None:

@@ -1,0 +1,1 @@
+"""Campaigns against real processes: `python3 dev.py campaign`."""

@@ -1,0 +1,70 @@
+"""`python3 dev.py campaign kill --points 1000`: kill execution again and again, and compare its books with the venue's.
+
+The figures are on stdout, how far it is on stderr where that is a terminal.
+"""
+# ruff: noqa: T201
+
+import argparse
+import json
+import os
+import sys
+import time
+from statistics import median, quantiles
+from typing import Any
+
+from tests.campaign.kill import POINTS, ZEROS, Tally, plan
+from tests.campaign.running import side_by_side
+
+FOUND_MAX = 20
+
+
+def main() -> int:
+    """Run the campaign; return 1 where something was lost, doubled, orphaned, adrift or against an invariant."""
+    parser = argparse.ArgumentParser(prog="dev.py campaign", description=__doc__)
+    parser.add_argument("what", choices=("kill",))
+    parser.add_argument("--points", type=int, default=1_000, help="how many kills (default 1000)")
+    parser.add_argument("--seed", type=int, default=1, help="the rigs are seed.0, seed.1, ... (default 1)")
+    parser.add_argument("--rig", type=int, help="only this rig of the campaign, as it was")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="rigs at once (default: one a core)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    asked = parser.parse_args()
+    began = time.perf_counter()
+    rigs = [(f"{asked.seed}.{number}", points) for number, points in enumerate(plan(asked.points))]
+    tally = side_by_side(rigs if asked.rig is None else [rigs[asked.rig]], asked.jobs)
+    document = {**as_document(tally), "seed": asked.seed, "seconds": round(time.perf_counter() - began, 1)}
+    print(json.dumps(document) if asked.json else shown(document))
+    return 0 if tally.is_clean else 1
+
+
+def as_document(tally: Tally) -> dict[str, Any]:
+    """Return what was done and found; seconds are from a kill to the next life's first verdict."""
+    ready = sorted(tally.ready_seconds)
+    document: dict[str, Any] = {
+        "kills": tally.kills.total(),
+        "by_point": {name: tally.kills[name] for name in POINTS},
+        "orders": tally.orders,
+        "fills": tally.fills,
+        **{name: tally.found[name] for name in ZEROS},
+        "found": tally.details[:FOUND_MAX],
+    }
+    if len(ready) > 1:
+        document["ready_seconds"] = {
+            "p50": round(median(ready), 3),
+            "p99": round(quantiles(ready, n=100, method="inclusive")[98], 3),
+            "max": round(ready[-1], 3),
+        }
+    return document
+
+
+def shown(document: dict[str, Any]) -> str:
+    """Return the document as lines for a person."""
+    points = [f"  {name:28s} {count:6d}" for name, count in document["by_point"].items()]
+    zeros = ", ".join(f"{name} {document[name]}" for name in ZEROS)
+    figures = f"{document['kills']} kills, {document['orders']} orders, {document['fills']} fills"
+    ready = document.get("ready_seconds")
+    told = [f"from a kill to the next verdict: {ready}"] if ready else []
+    return "\n".join([*points, f"{figures} in {document['seconds']} s", zeros, *told, *document["found"]])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
