@@ -1,4 +1,5 @@
 """`python3 dev.py campaign kill --points 1000`: kill execution again and again, and compare its books with the venue's.
+`campaign policies --points 500`: common ways to send orders beside lct's, each under so many kills.
 
 The figures are on stdout, how far it is on stderr where that is a terminal.
 """
@@ -13,6 +14,7 @@ from statistics import median, quantiles
 from typing import Any
 
 from tests.campaign.kill import POINTS, ZEROS, Tally, plan
+from tests.campaign.policies import table
 from tests.campaign.running import side_by_side
 
 FOUND_MAX = 20
@@ -21,13 +23,17 @@ FOUND_MAX = 20
 def main() -> int:
     """Run the campaign; return 1 where something was lost, doubled, orphaned, adrift or against an invariant."""
     parser = argparse.ArgumentParser(prog="dev.py campaign", description=__doc__)
-    parser.add_argument("what", choices=("kill",))
-    parser.add_argument("--points", type=int, default=1_000, help="how many kills (default 1000)")
+    parser.add_argument("what", choices=("kill", "policies"))
+    parser.add_argument("--points", type=int, default=1_000, help="how many kills (default 1000); of each policy")
     parser.add_argument("--seed", type=int, default=1, help="the rigs are seed.0, seed.1, ... (default 1)")
     parser.add_argument("--rig", type=int, help="only this rig of the campaign, as it was")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="rigs at once (default: one a core)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     asked = parser.parse_args()
+    if asked.what == "policies":
+        rows = table(asked.points, asked.seed)
+        print(json.dumps(rows) if asked.json else as_table(rows))
+        return 0
     began = time.perf_counter()
     rigs = [(f"{asked.seed}.{number}", points) for number, points in enumerate(plan(asked.points))]
     tally = side_by_side(rigs if asked.rig is None else [rigs[asked.rig]], asked.jobs)
@@ -64,6 +70,13 @@ def shown(document: dict[str, Any]) -> str:
     ready = document.get("ready_seconds")
     told = [f"from a kill to the next verdict: {ready}"] if ready else []
     return "\n".join([*points, f"{figures} in {document['seconds']} s", zeros, *told, *document["found"]])
+
+
+def as_table(rows: list[dict[str, Any]]) -> str:
+    """Return rows as a table for a person."""
+    names = list(rows[0])
+    lines = [names, *([str(row[name]) for name in names] for row in rows)]
+    return "\n".join(line[0].ljust(26) + "".join(word.rjust(12) for word in line[1:]) for line in lines)
 
 
 if __name__ == "__main__":

@@ -143,7 +143,7 @@ class Killing:
             rig.fault(place=[chance.choice(list(LIES.values()))])
         began = time.perf_counter()
         self._start("" if point == ANY_MOMENT else f"execution/{point}:{1 if point in ONCE else chance.randint(1, 2)}")
-        until = began + (chance.uniform(0.02, 0.8) if point == ANY_MOMENT else LIFE_SECONDS)
+        until = began + (chance.uniform(0.02, LIFE_SECONDS) if point == ANY_MOMENT else LIFE_SECONDS)
         with Client(rig.home, patience_ms=ASKS_MS) as client:
             is_ready = False
             while self._lives() and time.perf_counter() < until:
@@ -177,10 +177,13 @@ class Killing:
         return not verdict.stale
 
 
-def rig_of_kills(points: list[str], seed: str, tell: Callable[[], None] = lambda: None) -> Tally:
-    """Kill execution once at each of some points, in a house made for it, and compare its books."""
+def rig_of_kills(points: list[str], seed: str, tell: Callable[[], None] = lambda: None, lag_ms: int = 0) -> Tally:
+    """Kill execution once at each of some points, in a house made for it, and compare its books.
+
+    What the venue is asked shows `lag_ms` late.
+    """
     chance, tally = random.Random(seed), Tally()
-    with TemporaryDirectory(prefix="lct-kill-") as folder, Rig(Path(folder), SYMBOLS, start=Forked()) as rig:
+    with TemporaryDirectory(prefix="lct-kill-") as folder, Rig(Path(folder), SYMBOLS, Forked(), lag_ms) as rig:
         one = Killing(rig, chance, tally)
         for point in points:
             one.kill(point)

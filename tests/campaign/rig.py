@@ -5,10 +5,7 @@ It compares the venue's ledger with the rows of the journal, to the last digit, 
 
 import json
 import shutil
-import socket
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -16,7 +13,6 @@ from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
-from urllib.request import Request, urlopen
 
 import msgspec
 
@@ -25,6 +21,7 @@ from lct.domain.money import use_money_context
 from lct.domain.orders import OrderType, Side, State
 from lct.errors import LctError
 from lct.messages.execution import ExecutionStatus, GetExecutionStatus, Propose
+from tests.campaign.served import Served
 from tests.wire.processes import Processes, Start, configure, spawned
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
@@ -68,7 +65,9 @@ def _proposal(intent: str, book: str, symbol: str, side: Side, amount: Decimal, 
 class Rig:
     """A venue, execution with its market data, and a proposer that asks again until it has an answer."""
 
-    def __init__(self, folder: Path, symbols: tuple[str, ...] = SYMBOLS, start: Start = spawned) -> None:
+    def __init__(
+        self, folder: Path, symbols: tuple[str, ...] = SYMBOLS, start: Start = spawned, lag_ms: int = 0
+    ) -> None:
         use_money_context()
         self.symbols = symbols
         self.home = folder / "h"
@@ -78,46 +77,30 @@ class Rig:
         plugins = self.home / "plugins" / "exchanges"
         plugins.mkdir(parents=True)
         shutil.copy(Path(__file__).parents[1] / "venue" / "local.py", plugins / "local.py")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        words = [sys.executable, "-m", "tests.venue.server", str(self.port), str(self.ledger)]
-        self.venue = subprocess.Popen(words, cwd=Path(__file__).parents[2])
-        environment = {"LCT_TEST_VENUE": self.url}
+        self.venue = Served(self.ledger, lag_ms)
+        self.fault = self.venue.fault
+        environment = {"LCT_TEST_VENUE": self.venue.url}
         self.house = Processes(self.home, ("execution", "market_data"), start=start, **environment)
         self.proposed = 0
 
     def __enter__(self) -> Self:
-        self.soon(lambda: self._answers("/api/v3/account"))
+        self.venue.__enter__()
         self.house.__enter__()
         self.rest()
         return self
 
     def __exit__(self, *error: object) -> None:
         self.house.__exit__(*error)
-        self.venue.terminate()
-        self.venue.wait(10)
-
-    def _answers(self, path: str) -> bool:
-        try:
-            with urlopen(self.url + path, timeout=2) as reply:
-                return bool(reply.status == 200)
-        except OSError:
-            return False
+        self.venue.__exit__(*error)
 
     def soon(self, holds: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
         until = time.perf_counter() + seconds
         while not (found := holds()):
             assert time.perf_counter() < until, f"{holds} did not come true in {seconds} s"
-            if hasattr(self, "house") and self.house.running:
+            if self.house.running:
                 self.house.keep_up()
             time.sleep(0.02)
         return found
-
-    def fault(self, **faults: list[dict[str, Any]]) -> None:
-        body = json.dumps(faults).encode()
-        with urlopen(Request(f"{self.url}/fault", body, {"Content-Type": "application/json"}), timeout=5) as reply:
-            assert reply.status == 200
 
     def status(self) -> ExecutionStatus | None:
         try:

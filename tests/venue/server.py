@@ -1,9 +1,9 @@
 """A small exchange in a process of its own, after the manner of Binance's spot API, with a ledger that outlives it.
 
-    python -m tests.venue.server PORT LEDGER
+    python -m tests.venue.server PORT LEDGER [LAG_MS]
 
 It knows one account. Every order, trade and balance is in the ledger (SQLite), written before anything is replied; the
-faults of the next requests are set by POST /fault.
+faults of the next requests are set by POST /fault. Orders and trades show LAG_MS after they happened, balances at once.
 """
 
 import asyncio
@@ -35,7 +35,8 @@ create table if not exists balances (asset text primary key, amount text);
 class Venue:
     """The account, in SQLite: one connection, each request one transaction."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, lag_ms: int = 0) -> None:
+        self.lag_ms = lag_ms
         self.db = sqlite3.connect(path, isolation_level=None)
         self.db.executescript(f"pragma journal_mode = wal; pragma synchronous = full; {SCHEMA}")
         if not self.db.execute("select 1 from balances").fetchone():
@@ -123,6 +124,7 @@ class Doors:
         app.router.add_get("/api/v3/openOrders", self.open_orders)
         app.router.add_get("/api/v3/myTrades", self.trades)
         app.router.add_get("/api/v3/account", self.account)
+        app.router.add_get("/ledger", self.ledger)
         app.router.add_post("/fault", self.fault)
         return app
 
@@ -161,25 +163,38 @@ class Doors:
             return web.json_response({"code": -2011, "msg": "Unknown order sent."}, status=400)
         return web.json_response(found[-1])
 
+    def shown_ms(self) -> int:
+        """Return up to when what happened shows."""
+        return now_ns() // 1_000_000 - self.venue.lag_ms
+
     async def order(self, request: web.Request) -> web.StreamResponse:
-        found = self.venue.rows("select * from orders where cid = ?", request.query["origClientOrderId"])
+        key = request.query["origClientOrderId"]
+        found = self.venue.rows("select * from orders where cid = ? and time_ms <= ?", key, self.shown_ms())
         if not found:
             return web.json_response({"code": -2013, "msg": "Order does not exist."}, status=400)
         return web.json_response(found[-1])
 
     async def open_orders(self, _: web.Request) -> web.StreamResponse:
-        return web.json_response(self.venue.rows("select * from orders where status = 'NEW' order by id"))
+        return web.json_response(self._open())
 
     async def trades(self, request: web.Request) -> web.StreamResponse:
         after = int(request.query.get("fromId", 0))
-        return web.json_response(self.venue.rows("select * from trades where id > ? order by id limit 1000", after))
+        sql = "select * from trades where id > ? and time_ms <= ? order by id limit 1000"
+        return web.json_response(self.venue.rows(sql, after, self.shown_ms()))
 
     async def account(self, _: web.Request) -> web.StreamResponse:
         venue = self.venue
         last = venue.db.execute("select coalesce(max(id), 0) from trades").fetchone()[0]
         balances = {row["asset"]: row["amount"] for row in venue.rows("select * from balances")}
-        orders = venue.rows("select * from orders where status = 'NEW' order by id")
-        return web.json_response({"balances": balances, "orders": orders, "lastTrade": last})
+        return web.json_response({"balances": balances, "orders": self._open(), "lastTrade": last})
+
+    def _open(self) -> list[dict[str, Any]]:
+        sql = "select * from orders where status = 'NEW' and time_ms <= ? order by id"
+        return self.venue.rows(sql, self.shown_ms())
+
+    async def ledger(self, _: web.Request) -> web.StreamResponse:
+        """Show whose orders were taken, each as often as it was."""
+        return web.json_response([row["cid"] for row in self.venue.rows("select cid from orders order by id")])
 
     async def fault(self, request: web.Request) -> web.StreamResponse:
         for operation, faults in (await request.json()).items():
@@ -188,5 +203,5 @@ class Doors:
 
 
 if __name__ == "__main__":
-    doors = Doors(Venue(Path(sys.argv[2])))
+    doors = Doors(Venue(Path(sys.argv[2]), int(sys.argv[3]) if len(sys.argv) > 3 else 0))
     web.run_app(doors.application(), host="127.0.0.1", port=int(sys.argv[1]), print=None, access_log=None)

@@ -19,6 +19,7 @@ import pytest
 
 from lct.messages.execution import Filled, OrderIntended, OrderMoved
 from tests.campaign.kill import LIES, POINTS, rig_of_kills
+from tests.campaign.policies import table
 from tests.campaign.rig import SYMBOLS, Rig
 
 
@@ -64,6 +65,21 @@ def test_nothing_is_lost_or_doubled_in_a_thousand_kills() -> None:
 
     print(done.stdout)  # noqa: T201 - the figures of the campaign
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_campaign_finds_what_is_wrong_with_four_common_policies_and_nothing_with_ours() -> None:
+    rows = {(row["policy"], row["lag_ms"]): row for row in table(44, 1)}
+
+    for lag_ms in (0, 20):
+        assert rows["row after the reply", lag_ms]["duplicated"]
+        assert rows["intent first, resend", lag_ms]["duplicated"]
+        assert rows["intent first, mark failed", lag_ms]["orphaned"]
+        ours = rows["lct", lag_ms]
+        assert ours["orders"] > 40
+        assert (ours["duplicated"], ours["orphaned"]) == (0, 0)
+    assert rows["ask once, else send", 20]["duplicated"]
 
 
 @pytest.mark.timeout(120)
