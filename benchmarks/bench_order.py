@@ -8,6 +8,7 @@ by order, a bare SQLite commit of a row of the same size with the same settings,
 
 import argparse
 import os
+import random
 import sqlite3
 import tempfile
 from pathlib import Path
@@ -15,6 +16,7 @@ from statistics import median, quantiles
 from time import perf_counter_ns
 
 from desk import Desk, Venue
+
 from lct.domain.money import use_money_context
 
 GOAL_P50, GOAL_P99 = 2.5, 3.0
@@ -46,7 +48,7 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=2_000)
     asked = parser.parse_args()
     use_money_context()
-    paths: list[int] = []
+    chance, paths = random.Random(7), list[int]()
     commits: list[int] = []
     with tempfile.TemporaryDirectory(prefix="lct") as folder:
         venue = Venue()
@@ -67,7 +69,7 @@ def main() -> None:
             began = perf_counter_ns()
             desk.propose(n)
             desk.next(n)
-            body, began = os.urandom(size), perf_counter_ns()
+            body, began = chance.randbytes(size), perf_counter_ns()
             db.execute("begin immediate")
             db.execute("insert into t (b) values (?)", (body,))
             db.execute("commit")

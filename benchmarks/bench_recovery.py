@@ -17,6 +17,7 @@ from statistics import median
 from time import perf_counter
 
 from desk import CASH, FEE, Desk, Venue
+
 from lct.domain.money import use_money_context
 
 GOAL_SECONDS = 10.0

@@ -1,5 +1,8 @@
-"""`python3 dev.py campaign kill --points 1000`: kill execution again and again, and compare its books with the venue's.
-`campaign policies --points 500`: common ways to send orders beside lct's, each under so many kills.
+"""Campaigns of real kills, beside a venue process with books of its own.
+
+`python3 dev.py campaign kill --points 1000`: execution, at named points of an order's life and of recovery.
+`python3 dev.py campaign house --points 100`: every daemon of a house that trades, one, several and all at once.
+`python3 dev.py campaign policies --points 500`: common ways to send orders, and lct, each under so many kills.
 
 The figures are on stdout, how far it is on stderr where that is a terminal.
 """
@@ -13,7 +16,8 @@ import time
 from statistics import median, quantiles
 from typing import Any
 
-from tests.campaign.kill import POINTS, ZEROS, Tally, plan
+from tests.campaign.house import KILLS_A_HOUSE, WAYS, house_of_kills
+from tests.campaign.kill import POINTS, ZEROS, Tally, plan, rig_of_kills
 from tests.campaign.policies import table
 from tests.campaign.running import side_by_side
 
@@ -22,8 +26,9 @@ FOUND_MAX = 20
 
 def main() -> int:
     """Run the campaign; return 1 where something was lost, doubled, orphaned, adrift or against an invariant."""
-    parser = argparse.ArgumentParser(prog="dev.py campaign", description=__doc__)
-    parser.add_argument("what", choices=("kill", "policies"))
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="dev.py campaign", description=__doc__, formatter_class=form)
+    parser.add_argument("what", choices=("kill", "house", "policies"))
     parser.add_argument("--points", type=int, default=1_000, help="how many kills (default 1000); of each policy")
     parser.add_argument("--seed", type=int, default=1, help="the rigs are seed.0, seed.1, ... (default 1)")
     parser.add_argument("--rig", type=int, help="only this rig of the campaign, as it was")
@@ -35,8 +40,11 @@ def main() -> int:
         print(json.dumps(rows) if asked.json else as_table(rows))
         return 0
     began = time.perf_counter()
-    rigs = [(f"{asked.seed}.{number}", points) for number, points in enumerate(plan(asked.points))]
-    tally = side_by_side(rigs if asked.rig is None else [rigs[asked.rig]], asked.jobs)
+    if asked.what == "house":
+        rig, plans = house_of_kills, plan(WAYS, asked.points, f"{asked.seed}", KILLS_A_HOUSE)
+    else:
+        rig, plans = rig_of_kills, plan(POINTS, asked.points, f"{asked.seed}")
+    tally = side_by_side(rig, plans if asked.rig is None else [plans[asked.rig]], asked.jobs)
     document = {**as_document(tally), "seed": asked.seed, "seconds": round(time.perf_counter() - began, 1)}
     print(json.dumps(document) if asked.json else shown(document))
     return 0 if tally.is_clean else 1
@@ -47,7 +55,7 @@ def as_document(tally: Tally) -> dict[str, Any]:
     ready = sorted(tally.ready_seconds)
     document: dict[str, Any] = {
         "kills": tally.kills.total(),
-        "by_point": {name: tally.kills[name] for name in POINTS},
+        "by_way": {name: tally.kills[name] for name in (*POINTS, *dict.fromkeys(WAYS)) if tally.kills[name]},
         "orders": tally.orders,
         "fills": tally.fills,
         **{name: tally.found[name] for name in ZEROS},
@@ -64,12 +72,12 @@ def as_document(tally: Tally) -> dict[str, Any]:
 
 def shown(document: dict[str, Any]) -> str:
     """Return the document as lines for a person."""
-    points = [f"  {name:28s} {count:6d}" for name, count in document["by_point"].items()]
+    ways = [f"  {name:28s} {count:6d}" for name, count in document["by_way"].items()]
     zeros = ", ".join(f"{name} {document[name]}" for name in ZEROS)
     figures = f"{document['kills']} kills, {document['orders']} orders, {document['fills']} fills"
     ready = document.get("ready_seconds")
     told = [f"from a kill to the next verdict: {ready}"] if ready else []
-    return "\n".join([*points, f"{figures} in {document['seconds']} s", zeros, *told, *document["found"]])
+    return "\n".join([*ways, f"{figures} in {document['seconds']} s", zeros, *told, *document["found"]])
 
 
 def as_table(rows: list[dict[str, Any]]) -> str:

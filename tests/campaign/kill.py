@@ -183,7 +183,7 @@ def rig_of_kills(points: list[str], seed: str, tell: Callable[[], None] = lambda
     What the venue is asked shows `lag_ms` late.
     """
     chance, tally = random.Random(seed), Tally()
-    with TemporaryDirectory(prefix="lct-kill-") as folder, Rig(Path(folder), SYMBOLS, Forked(), lag_ms) as rig:
+    with TemporaryDirectory(prefix="lct-kill-") as folder, Rig(Path(folder), SYMBOLS, Forked(), lag_ms=lag_ms) as rig:
         one = Killing(rig, chance, tally)
         for point in points:
             one.kill(point)
@@ -194,7 +194,9 @@ def rig_of_kills(points: list[str], seed: str, tell: Callable[[], None] = lambda
     return tally
 
 
-def plan(points: int) -> list[list[str]]:
-    """Return the points of each rig: every named point as often as the others, up to one."""
-    every = list(islice(cycle(POINTS), points))
-    return [every[at : at + KILLS_A_RIG] for at in range(0, points, KILLS_A_RIG)]
+def plan(ways: tuple[str, ...], kills: int, seed: str, kills_a_rig: int = KILLS_A_RIG) -> list[tuple[list[str], str]]:
+    """Return what each rig does, and its seed: every way as often as the others, up to one."""
+    every = list(islice(cycle(ways), kills))
+    return [
+        (every[at : at + kills_a_rig], f"{seed}.{number}") for number, at in enumerate(range(0, kills, kills_a_rig))
+    ]

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from tests.campaign.bots import POLICIES, live, outcome
-from tests.campaign.kill import Tally, plan, rig_of_kills
+from tests.campaign.kill import POINTS, Tally, plan, rig_of_kills
 from tests.campaign.served import Served
 
 ORDERS = 12
@@ -30,8 +30,8 @@ def table(kills: int, seed: int) -> list[dict[str, Any]]:
     for lag_ms in LAGS_MS:
         rows += [_row(policy, lag_ms, _bots(policy, lag_ms, kills, seed)) for policy in POLICIES]
         tally = Tally()
-        for number, points in enumerate(plan(kills)):
-            tally.add(rig_of_kills(points, f"{seed}.{lag_ms}.{number}", lag_ms=lag_ms))
+        for points, one in plan(POINTS, kills, f"{seed}.{lag_ms}"):
+            tally.add(rig_of_kills(points, one, lag_ms=lag_ms))
         rows.append(_row(LCT, lag_ms, tally.found + Counter(kills=kills, orders=tally.orders)))
     return rows
 

@@ -21,6 +21,7 @@ from lct.domain.money import use_money_context
 from lct.domain.orders import OrderType, Side, State
 from lct.errors import LctError
 from lct.messages.execution import ExecutionStatus, GetExecutionStatus, Propose
+from lct.run.process import CLOCK
 from tests.campaign.served import Served
 from tests.wire.processes import Processes, Start, configure, spawned
 
@@ -66,7 +67,14 @@ class Rig:
     """A venue, execution with its market data, and a proposer that asks again until it has an answer."""
 
     def __init__(
-        self, folder: Path, symbols: tuple[str, ...] = SYMBOLS, start: Start = spawned, lag_ms: int = 0
+        self,
+        folder: Path,
+        symbols: tuple[str, ...] = SYMBOLS,
+        start: Start = spawned,
+        *,
+        names: tuple[str, ...] = ("execution", "market_data"),
+        lag_ms: int = 0,
+        clock: str = "1,0",
     ) -> None:
         use_money_context()
         self.symbols = symbols
@@ -77,10 +85,10 @@ class Rig:
         plugins = self.home / "plugins" / "exchanges"
         plugins.mkdir(parents=True)
         shutil.copy(Path(__file__).parents[1] / "venue" / "local.py", plugins / "local.py")
-        self.venue = Served(self.ledger, lag_ms)
+        self.venue = Served(self.ledger, lag_ms, clock)
         self.fault = self.venue.fault
-        environment = {"LCT_TEST_VENUE": self.venue.url}
-        self.house = Processes(self.home, ("execution", "market_data"), start=start, **environment)
+        environment = {"LCT_TEST_VENUE": self.venue.url, CLOCK: clock}
+        self.house = Processes(self.home, names, start=start, **environment)
         self.proposed = 0
 
     def __enter__(self) -> Self:

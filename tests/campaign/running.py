@@ -2,23 +2,27 @@
 
 import multiprocessing
 import sys
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, wait
 from typing import Any
 
-from tests.campaign.kill import Tally, rig_of_kills
+from tests.campaign.kill import Tally
 
 LOOK_SECONDS = 0.5
+
+Rig = Callable[[list[str], str, Callable[[], None]], Tally]
+"""What kills once in each of some ways, by a seed, and compares; it calls its last argument after each kill."""
 
 _count: Any = None
 
 
-def side_by_side(rigs: list[tuple[str, list[str]]], jobs: int) -> Tally:
-    """Run rigs (their seeds and points), so many at once, and add up what they did."""
-    total, tally = sum(len(points) for _, points in rigs), Tally()
+def side_by_side(rig: Rig, plans: list[tuple[list[str], str]], jobs: int) -> Tally:
+    """Run a rig by several plans (ways and seed), so many at once, and add up what they did."""
+    total, tally = sum(len(ways) for ways, _ in plans), Tally()
     context = multiprocessing.get_context("spawn")
     count = context.Value("i", 0)
     with ProcessPoolExecutor(jobs, context, initializer=_share, initargs=(count,)) as pool:
-        left = {pool.submit(_rig, seed, points) for seed, points in rigs}
+        left = {pool.submit(_run, rig, ways, seed) for ways, seed in plans}
         while left:
             done, left = wait(left, LOOK_SECONDS)
             for one in done:
@@ -35,8 +39,8 @@ def _share(count: Any) -> None:
     _count = count
 
 
-def _rig(seed: str, points: list[str]) -> Tally:
-    return rig_of_kills(points, seed, _one_more)
+def _run(rig: Rig, ways: list[str], seed: str) -> Tally:
+    return rig(ways, seed, _one_more)
 
 
 def _one_more() -> None:

@@ -1,6 +1,7 @@
 """The venue as a process: started with its ledger, ended with the block that uses it."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.request import Request, urlopen
 
+from lct.run.process import CLOCK
+
 START_SECONDS = 20.0
 ROOT = Path(__file__).parents[2]
 
@@ -16,13 +19,13 @@ ROOT = Path(__file__).parents[2]
 class Served:
     """tests/venue/server.py on a free port; what it is asked for shows `lag_ms` late."""
 
-    def __init__(self, ledger: Path, lag_ms: int = 0) -> None:
+    def __init__(self, ledger: Path, lag_ms: int = 0, clock: str = "1,0") -> None:
         self.ledger = ledger
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port: int = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         words = [sys.executable, "-m", "tests.venue.server", str(self.port), str(ledger), str(lag_ms)]
-        self._process = subprocess.Popen(words, cwd=ROOT)
+        self._process = subprocess.Popen(words, cwd=ROOT, env={**os.environ, CLOCK: clock})
 
     def __enter__(self) -> Self:
         until = time.perf_counter() + START_SECONDS

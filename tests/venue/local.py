@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any, Self
 from urllib.parse import urlencode
 
+from lct.bus.wall import WallClock
 from lct.domain.orders import OrderType, Side
 from lct.domain.replies import Accepted, Rejected, Reply, Sent, classify
 from lct.domain.venues import Terms
@@ -25,7 +26,9 @@ from lct.messages.exchange import (
 from lct.ports.remote import Remote
 
 TIMEOUT_SECONDS = 2.0
-SECOND_NS = 1_000_000_000
+RATE, ORIGIN_NS = (int(word) for word in os.environ.get("LCT_CLOCK", "1,0").split(","))
+A_SECOND_NS = int(1_000_000_000 * RATE)
+"""A second of the machine, on the clock of the house."""
 TYPES = {
     OrderType.MARKET: "MARKET",
     OrderType.LIMIT: "LIMIT",
@@ -38,7 +41,8 @@ STATUS = {"NEW": "open", "FILLED": "closed", "CANCELED": "canceled"}
 class Local(Remote):
     name = "local"
     summary = "the exchange of the tests, over HTTP"
-    terms = Terms(recv_window_ns=SECOND_NS, clock_error_ns=0, visibility_lag_ns=SECOND_NS, sweeps_min=2)
+    clock = WallClock(RATE, ORIGIN_NS)
+    terms = Terms(recv_window_ns=A_SECOND_NS, clock_error_ns=0, visibility_lag_ns=A_SECOND_NS, sweeps_min=2)
 
     @classmethod
     def open(cls, tape: Any, instruments: Any, costs: Any, deposits: Any, folder: Any = None) -> Self:
@@ -164,9 +168,7 @@ class Local(Remote):
         return found
 
     def now(self) -> int:
-        from lct.clock import now_ns
-
-        return now_ns()
+        return self.clock.now_ns()
 
 
 def seen(row: Any) -> VenueOrder:

@@ -7,6 +7,7 @@ faults of the next requests are set by POST /fault. Orders and trades show LAG_M
 """
 
 import asyncio
+import os
 import sqlite3
 import sys
 from decimal import Decimal
@@ -15,11 +16,28 @@ from typing import Any
 
 from aiohttp import web
 
-from lct.clock import now_ns
+from lct.bus.wall import WallClock
 
-PRICES = {"BTC/USDT": Decimal(20_000), "ETH/USDT": Decimal(1_000)}
-PRICE = Decimal(10)
-"""Of every other symbol."""
+RATE, ORIGIN_NS = (int(word) for word in os.environ.get("LCT_CLOCK", "1,0").split(","))
+CLOCK = WallClock(RATE, ORIGIN_NS)
+"""The clock of the house under test."""
+PRICES = {
+    f"{coin}/USDT": Decimal(price)
+    for coin, price in {
+        "ADA": "0.6",
+        "ATOM": "10",
+        "AVAX": "38",
+        "BNB": "300",
+        "BTC": "20000",
+        "DOGE": "0.08",
+        "DOT": "8",
+        "ETH": "1000",
+        "LINK": "15",
+        "LTC": "70",
+        "SOL": "100",
+        "XRP": "0.6",
+    }.items()
+}
 FEE = Decimal("0.001")
 SCHEMA = """
 create table if not exists orders (
@@ -64,13 +82,13 @@ class Venue:
 
     def place(self, form: Any) -> tuple[int, dict[str, Any]]:
         """Take an order whole, or refuse it in Binance's words."""
-        now_ms = now_ns() // 1_000_000
+        now_ms = CLOCK.now_ns() // 1_000_000
         if now_ms > int(form["timestamp"]) + int(form["recvWindow"]):
             return 400, {"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}
         cid, symbol, side = form["newClientOrderId"], form["symbol"], form["side"]
         if self.db.execute("select 1 from orders where cid = ? and status = 'NEW'", (cid,)).fetchone():
             return 400, {"code": -2010, "msg": "Duplicate order sent."}
-        amount, price = Decimal(form["quantity"]), PRICES.get(symbol, PRICE)
+        amount, price = Decimal(form["quantity"]), PRICES[symbol]
         base, quote = symbol.split("/")
         needs = amount if side == "SELL" else amount * price * (1 + FEE)
         if self.free(base if side == "SELL" else quote) < needs:
@@ -90,7 +108,7 @@ class Venue:
         cid, symbol, side, whole, filled = self.db.execute(
             "select cid, symbol, side, amount, filled from orders where id = ?", (order_id,)
         ).fetchone()
-        price, sign = PRICES.get(symbol, PRICE), 1 if side == "BUY" else -1
+        price, sign = PRICES[symbol], 1 if side == "BUY" else -1
         fee = (amount * price * FEE).quantize(Decimal("1E-8"))
         base, quote = symbol.split("/")
         self.add(base, sign * amount)
@@ -165,7 +183,7 @@ class Doors:
 
     def shown_ms(self) -> int:
         """Return up to when what happened shows."""
-        return now_ns() // 1_000_000 - self.venue.lag_ms
+        return CLOCK.now_ns() // 1_000_000 - self.venue.lag_ms
 
     async def order(self, request: web.Request) -> web.StreamResponse:
         key = request.query["origClientOrderId"]
