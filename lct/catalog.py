@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from inspect import isabstract
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -60,15 +61,21 @@ def found(group: str, extra: Sequence[Path] = ()) -> list[Found]:
 
     `extra` are further folders laid out like `$LCT_HOME/plugins`. Raises NotFound for an unknown group.
     """
-    from importlib.metadata import entry_points  # a tenth of what a daemon that has no plugins loads
-
     _group(group)
     seen = [Found(group, path.stem, "bundled", str(path)) for path in _files(Path(plugins.__file__).parent / group)]
     for folder in (home() / "plugins", *extra):
         seen += [Found(group, path.stem, "user", str(path)) for path in _files(folder / group)]
-    for entry in entry_points(group=f"lct.{group}"):
+    for entry in _announced_in(f"lct.{group}"):
         seen.append(Found(group, entry.name, "package", f"{entry.value} ({entry.group})", entry))
     return sorted(seen, key=lambda plugin: (plugin.name, plugin.origin, plugin.where))
+
+
+@cache
+def _announced_in(group: str) -> tuple["EntryPoint", ...]:
+    """Return the entry points of the packages that are installed; a process looks once."""
+    from importlib.metadata import entry_points  # a tenth of what a daemon that has no plugins loads
+
+    return tuple(entry_points(group=group))
 
 
 def names(group: str, extra: Sequence[Path] = ()) -> list[str]:

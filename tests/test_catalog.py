@@ -180,7 +180,7 @@ def test_a_file_that_failed_once_loads_once_it_is_mended(user):
 
 def announce(monkeypatch, value: str, name: str = "packaged") -> None:
     entry = importlib.metadata.EntryPoint(name, value, "lct.feeds")
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [entry] if group == "lct.feeds" else [])
+    monkeypatch.setattr(catalog, "_announced_in", lambda group: (entry,) if group == "lct.feeds" else ())
 
 
 def test_an_installed_package_announces_plugins_as_entry_points(monkeypatch):

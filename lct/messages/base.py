@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from itertools import chain
 from math import isfinite
 from operator import attrgetter
@@ -199,7 +200,7 @@ class Codec:
         self._decoder = msgspec.msgpack.Decoder(union, dec_hook=own_money_hook if is_ours else money_hook)
         self._bytes_max = sys.maxsize if is_ours else bytes_max
         # msgspec takes NaN and infinity for numbers, and a limit in each type is easily forgotten in the next one
-        floats = {kind: _floats_in(msgspec.inspect.type_info(kind)) for kind in kinds}
+        floats = {kind: _floats_of(kind) for kind in kinds}
         self._floats = {kind: read for kind, read in floats.items() if read is not None}
 
     def decode(self, frame: bytes | msgspec.Raw) -> Message:
@@ -221,6 +222,11 @@ class Codec:
 
 Floats = Callable[[Any], Iterable[float]]
 """Returns all floats that stand in a value of one type."""
+
+
+@cache
+def _floats_of(kind: type[Message]) -> Floats | None:
+    return _floats_in(inspect.type_info(kind))
 
 
 def _floats_in(kind: inspect.Type) -> Floats | None:

@@ -1,5 +1,7 @@
 """Looking: what the witness tells who asks it: look-ups that lag, are blind, or do not answer, and accounts."""
 
+from bisect import bisect_right
+from collections import defaultdict
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -32,10 +34,16 @@ def find(witness: "Witness", command: Find, now_ns: int) -> None:
             endpoints.append("orders")
             taken = witness.account.named(command.client_order_id)
             seen = [one for one in taken if one.accepted_ns <= known_ns]
-            order = _seen(witness, seen[-1], known_ns) if seen else None
+            order = _seen(seen[-1], trades, known_ns) if seen else None
         _sought(witness, command, order, tuple(endpoints), at_ns, is_proven=True)
 
     witness.at(now_ns + witness.latency(), act, on_the_line=False)
+
+
+def _seen(taken: Taken, trades: list[Trade], known_ns: int) -> VenueOrder:
+    """Return an order as it is shown at a time, by its trades up to there."""
+    filled = sum((trade.amount for trade in trades if trade.taken is taken), Decimal(ZERO))
+    return taken.seen(filled, is_recent=taken.changed_ns > known_ns)
 
 
 def _sought(
@@ -70,11 +78,15 @@ def look(witness: "Witness", command: Look, now_ns: int) -> None:
         for transfer_id, time_ns, asset, amount in witness.account.transfers:
             if time_ns >= command.since_ns:
                 _tell_transfer(witness, transfer_id, asset, amount, at_ns)
-        for trade in _trades(witness, known_ns):
+        trades = _trades(witness, known_ns)
+        for trade in trades:
             if trade.time_ns >= command.since_ns:
                 _tell_trade(witness, trade, at_ns)
-        shown = [t for t in witness.account.orders if t.accepted_ns <= known_ns]
-        seen = (_seen(witness, taken, known_ns) for taken in shown)
+        filled: defaultdict[int, Decimal] = defaultdict(Decimal)
+        for trade in trades:
+            filled[id(trade.taken)] += trade.amount
+        shown = (taken for taken in witness.account.orders if taken.accepted_ns <= known_ns)
+        seen = (taken.seen(filled[id(taken)], is_recent=taken.changed_ns > known_ns) for taken in shown)
         orders = tuple(order for order in seen if order.status == "open")
         balances = witness.balances()
         settled = kind != "unsettled"
@@ -89,12 +101,9 @@ def _lag(witness: "Witness") -> int:
 
 
 def _trades(witness: "Witness", known_ns: int) -> list[Trade]:
-    return [trade for trade in witness.account.trades if trade.time_ns <= known_ns]
-
-
-def _seen(witness: "Witness", taken: Taken, known_ns: int) -> VenueOrder:
-    filled = sum((t.amount for t in _trades(witness, known_ns) if t.taken is taken), Decimal(ZERO))
-    return taken.seen(filled, is_recent=taken.changed_ns > known_ns)
+    """Return the trades up to a time: they are in its order."""
+    trades = witness.account.trades
+    return trades[: bisect_right(trades, known_ns, key=lambda trade: trade.time_ns)]
 
 
 def _tell_trade(witness: "Witness", trade: Trade, now_ns: int) -> None:
