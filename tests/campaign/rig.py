@@ -31,6 +31,7 @@ AMOUNT = Decimal(5)
 """Of every other symbol."""
 STATUS = {"NEW": "open", "FILLED": "closed", "CANCELED": "canceled"}
 PATIENCE_SECONDS = 40.0
+NO_MARK = "reference_price"
 DAYS = 2
 """How long the market lasts: its history of one day, and today."""
 LIMIT_UNKNOWN = 50
@@ -118,7 +119,10 @@ class Rig:
             return None
 
     def propose(self, symbol: str) -> Any:
-        """Propose an entry until an answer comes, under one intent: whoever lives answers, and nobody sends twice."""
+        """Propose an entry until an answer comes, under one intent: whoever lives answers, and nobody sends twice.
+
+        One that came before the first bars is an entry that nobody could judge: another follows it.
+        """
         self.proposed += 1
         n = self.proposed
         until = time.perf_counter() + PATIENCE_SECONDS
@@ -130,7 +134,7 @@ class Rig:
             except LctError:
                 time.sleep(0.05)
                 continue
-            if not verdict.stale:
+            if not verdict.stale and not verdict.reason.startswith(NO_MARK):
                 return verdict
             n = self.proposed = self.proposed + 1
             time.sleep(0.1)

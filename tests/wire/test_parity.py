@@ -64,7 +64,7 @@ def test_processes_decide_what_one_process_decides_through_some_kills(tmp_path):
 def test_a_hundred_kills_at_random_change_no_decision(seed, tmp_path):
     home, expected = expected_of(tmp_path, seed=seed, days=6)
     processes = Processes(home)
-    kills = RandomKills(processes, seed=seed, kills=100, odds=0.15)
+    kills = RandomKills(processes, seed=seed, kills=100, odds=0.22)
 
     found = by_processes(processes, 1_000, kills)
 
