@@ -132,14 +132,39 @@ class Guards:
             yield from self.replace(leg, now_ns)
         if leg.protective:
             yield from self.release(order.book, order.symbol, now_ns)
+            if not was_wanted and self._is_left(order):
+                yield from self._mend((order.book, order.symbol), now_ns)
         elif order.reduce_only:
             yield from self.protect_again(leg.order, now_ns)
         self.look(order.book, order.symbol, now_ns)
+
+    def _is_left(self, guard: Order) -> bool:
+        """Whether a guard went for an exit, which may leave a part of the position."""
+        return any(leg.order.reduce_only and not leg.protective for leg in self.desk.book.at(guard.book, guard.symbol))
 
     def stands(self, order: Order) -> None:
         """Know that a guard is there: the next that is lost is tried again from the start."""
         if self._tries:
             self._tries.pop((order.book, order.symbol), None)
+
+    def in_the_way(self, book: str, symbol: str, amount: Decimal) -> list[Leg]:
+        """Return the guards that must be gone before so much can be closed: the venue holds for them what they sell.
+
+        Of those that stand, as few as will do: what needs not go leaves no gap.
+        """
+        legs = self.desk.book.at(book, symbol)
+        going = [leg for leg in legs if leg.protective and leg.is_going]
+        standing = sorted(
+            (leg for leg in legs if leg.protective and not leg.is_going), key=lambda leg: leg.order.remaining
+        )
+        kept = sum((leg.order.remaining for leg in legs if leg.order.reduce_only and leg not in going), ZERO)
+        missing = amount + kept - abs(self.desk.book.ledger.position(book, symbol).amount)
+        while missing > ZERO and standing:
+            found = next((leg for leg in standing if leg.order.remaining >= missing), standing[-1])
+            standing.remove(found)
+            going.append(found)
+            missing -= found.order.remaining
+        return going
 
     def take_away(self, guards: list[Leg], reason: str, now_ns: int) -> Iterator[Said]:
         """Cancel guards for the exit that replaces them."""

@@ -32,7 +32,8 @@ class Judging:
         if known is not None:
             return known
         guards = self.desk.book.guards(proposal.book, proposal.symbol) if proposal.reduce_only else []
-        order = self._order(proposal, State.PROPOSED if guards else State.SENDING, now_ns)
+        way = self.guards.in_the_way(proposal.book, proposal.symbol, proposal.amount) if guards else []
+        order = self._order(proposal, State.PROPOSED if way else State.SENDING, now_ns)
         stale = self._staleness(proposal, now_ns, guards)
         reason = stale or self._denial(proposal, order, now_ns)
         if reason is not None:
@@ -41,10 +42,10 @@ class Judging:
         yield OrderIntended(
             self.desk.next_seq, order, "order", proposal.md_seq, proposal.stop_loss, proposal.take_profit
         )
-        if not guards:
+        if not way:
             yield place(order, now_ns)
         else:
-            yield from self.guards.take_away(guards, f"replaced by {proposal.reason}", now_ns)
+            yield from self.guards.take_away(way, f"replaced by {proposal.reason}", now_ns)
             self.guards.look(order.book, order.symbol, now_ns)
         return self.desk.book.verdicts[proposal.intent_id]
 

@@ -160,9 +160,9 @@ class Operating:
         objection = instrument.objection(amount, mark)
         if objection is not None:
             return objection
-        guards = [leg for leg in legs if leg.protective]
-        if any(guard.order.state in (State.SENDING, State.UNKNOWN) for guard in guards):
+        if any(leg.protective and leg.order.state in (State.SENDING, State.UNKNOWN) for leg in legs):
             return "its stop is on the way to the venue; flatten again"
+        guards = self.guards.in_the_way(book, symbol, amount)
         intent_id = f"flatten.{desk.next_seq}"
         order = Order(
             client_order_id=desk.identity.order_id(intent_id, "order"),

@@ -346,17 +346,34 @@ def test_what_a_denied_exit_leaves_is_protected_again():
     assert again.client_order_id != guard
 
 
-def test_what_a_partial_exit_leaves_is_protected_again():
+def test_what_a_partial_exit_leaves_is_protected_as_soon_as_its_guard_is_gone():
     room = Room()
     guard = room.enter()
     room.propose(exit_(room, "0.5"))
-    room.cancelled(guard)
-    room.placed(order_id("x1"))
 
-    said = room.traded(order_id("x1"), "0.5", "101", Side.SELL)
+    said = room.cancelled(guard)
 
+    assert [m.state for m in said if isinstance(m, OrderMoved)] == [State.CANCELED, State.SENDING]
     (again,) = [m.order for m in said if isinstance(m, OrderIntended)]
     assert (again.amount, again.stop_price) == (Decimal("1.5"), Decimal(97))
+
+
+def test_a_partial_exit_takes_away_no_guard_that_is_not_in_its_way():
+    room = Room()
+    room.propose(entry(amount=Decimal(3)))
+    guards = [room.traded(order_id("t1"), "1", price)[1].order.client_order_id for price in ("100", "102", "104")]
+    for guard in guards:
+        room.placed(guard)
+
+    said, _ = room.propose(exit_(room, "1.5"))
+    asked = [m.client_order_id for m in said if isinstance(m, OrderMoved)]
+    first, second = (room.cancelled(guard) for guard in asked)
+
+    assert set(asked) < set(guards)
+    (again,) = [m.order for m in first if isinstance(m, OrderIntended)]
+    assert again.amount == Decimal("0.5")  # the exit needs the other half
+    assert [m.client_order_id for m in second if isinstance(m, OrderMoved)] == [asked[1], order_id("x1")]
+    assert not any(isinstance(m, OrderIntended) for m in second)
 
 
 def test_what_a_refused_exit_leaves_is_protected_again():
