@@ -10,6 +10,7 @@ from typing import Any
 
 from lct.audit import journals
 from lct.audit.against import Against
+from lct.audit.beating import Beat
 from lct.audit.checking import Audit
 from lct.audit.findings import Violation
 from lct.audit.paper import Paper
@@ -28,6 +29,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--orders-per-minute", type=int, help="max_orders_per_minute that the house had all the time")
     made.add_argument("--json", action="store_true", help="print one JSON document")
     made.add_argument("--watch", type=float, metavar="SECONDS", help="check what is new, again and again")
+    made.add_argument("--beat", type=Path, metavar="FILE", help="with --watch: tell there each second that it looks")
+    made.add_argument("--parent", type=int, metavar="PID", help="with --beat: end with this process, which began it")
+    made.add_argument("--name", default="audit", help="who tells in that file (default: audit)")
     made.add_argument("--halt-file", type=Path, help="written at a violation (default: HALT in the folder)")
     made.add_argument("--dump-folder", type=Path, help="where dumps go (default: audit in the folder)")
     return made
@@ -89,6 +93,7 @@ def _watch(asked: argparse.Namespace) -> int:
             asked.watch,
             lambda violation: print(_line(violation), flush=True),
             lambda text: print(text, file=sys.stderr, flush=True),
+            *([] if asked.beat is None else [Beat(asked.beat, asked.name, asked.parent)]),
         )
     return 0
 

@@ -18,6 +18,7 @@ KEPT = 1_000
 REASON_MAX = 512
 BLIND_LOOKS = 3
 NAME_MAX = 40
+BEAT_SECONDS = 1.0
 BY = "audit"
 
 
@@ -106,13 +107,28 @@ def write_whole(path: Path, text: str) -> None:
         fresh.unlink(missing_ok=True)
 
 
-def watch(looking: Watch, seconds: float, tell: Callable[[Violation], None], warn: Callable[[str], None]) -> None:
-    """Look every `seconds` until somebody ends the process; warn when several looks in a row could not read."""
-    blind = 0
+def watch(
+    looking: Watch,
+    seconds: float,
+    tell: Callable[[Violation], None],
+    warn: Callable[[str], None],
+    beat: Callable[[bool, str], None] = lambda _ready, _reason: None,
+) -> None:
+    """Look every `seconds` until somebody ends the process; warn when several looks in a row could not read.
+
+    `beat` hears each second whether everything has been read once, and why it cannot be read now, if so.
+    """
+    blind, has_read = 0, False
+    beat(has_read, "")
     while True:
         for violation in looking.look():
             tell(violation)
         blind = blind + 1 if looking.blind else 0
+        has_read = has_read or not blind
         if blind and blind % BLIND_LOOKS == 0:
             warn(f"nothing could be read {blind} times in a row: {looking.blind}")
-        time.sleep(seconds)
+        left = seconds
+        while left > 0:
+            beat(has_read, looking.blind)
+            time.sleep(min(left, BEAT_SECONDS))
+            left -= BEAT_SECONDS

@@ -14,14 +14,14 @@ class Parent:
 
     def __init__(self) -> None:
         """Look who started this process, and whether that one listens still."""
-        self._pid = os.getppid()
+        self.pid = os.getppid()
         self._is_supervised = SUPERVISED in os.environ
         self._was_late = self._is_supervised and not _listens(os.environ.get(ADDRESS, ""))
 
     @property
     def is_gone(self) -> bool:
         """Whether this process was started by a supervisor that has ended."""
-        return self._is_supervised and (self._was_late or os.getppid() != self._pid)
+        return self._is_supervised and (self._was_late or os.getppid() != self.pid)
 
 
 def _listens(url: str) -> bool:

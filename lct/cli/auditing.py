@@ -15,10 +15,10 @@ TOLD_MAX = 3
 def settings_of(config: Path | None, account: str | None) -> list[str]:
     """Return what the checker has to know of an account's limits, as its arguments."""
     from lct.cli.settings import configured
+    from lct.run.checking import limits_of
 
     settings = configured(config, account)
-    limits = settings.execution.live if settings.house.mode == "live" else settings.execution.simulated
-    return ["--max-unknown", str(limits.max_unknown)]
+    return limits_of(settings.house.mode, settings.execution)
 
 
 def audited(place: Path, words: Sequence[str] = ()) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from lct.errors import ConfigError, Refused
 from lct.supervisor import conf
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
-TAKEN = {"house", conf.CONDUCTOR, "supervisord", "client", "operator"}
+TAKEN = {"house", conf.CONDUCTOR, conf.AUDIT, "supervisord", "client", "operator"}
 """Names that something else in a house goes by."""
 PORT = re.compile(r"^#?\s*http_port\s*=\s*(\d+)", re.MULTILINE)
 FIRST_PORT = 8_000

@@ -255,7 +255,7 @@ def _json_line(line: "Line") -> str:
 def _check_name(daemon: str) -> None:
     from lct.supervisor import conf
 
-    known = [*conf.chosen(conf.shipped(), None), conf.CONDUCTOR, "supervisord"]
+    known = [*conf.chosen(conf.shipped(), None), conf.CONDUCTOR, conf.AUDIT, "supervisord"]
     if daemon not in known:
         raise NotFound(f"no daemon named {daemon!r}, and no log of it; {nearest(daemon, known)}")
     print(f"no log of {daemon} yet", file=sys.stderr)

@@ -189,7 +189,7 @@ def _replay(client: "Client") -> "Replay | None":
 
 def _ready(made: Show) -> int:
     told = made.supervisor.presences()
-    return sum(about is not None and about.ready for about in told.values())
+    return sum(about.ready for name in made.names if (about := told.get(name)) is not None)
 
 
 # -- asking ---------------------------------------------------------------------------------------------------------

@@ -6,6 +6,6 @@ from lct.run.starts import run
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        print("usage: python -m lct.run NAME (a daemon, or conductor)", file=sys.stderr)  # noqa: T201
+        print("usage: python -m lct.run NAME (a daemon, conductor or audit)", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     sys.exit(run(sys.argv[1]))

@@ -14,6 +14,7 @@ from lct.bus.presence import Presence
 from lct.clock import now_ns
 from lct.config import ensure_home, home
 from lct.errors import LctError
+from lct.supervisor.conf import AUDIT
 from lct.supervisor.processes import runs
 
 FREE = 2
@@ -68,6 +69,10 @@ def run(name: str) -> int:
         if waits:
             print(f"{name}: the last lives ended at once; this one waits {waits:g} s", file=sys.stderr)  # noqa: T201
             time.sleep(waits)
+        if name == AUDIT:
+            from lct.run import checking
+
+            checking.main(parent.pid)
         from lct.run.process import main
 
         return main(name)

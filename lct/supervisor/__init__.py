@@ -126,7 +126,9 @@ class Supervisor:
         conductor: bool = False,
         foreground: bool = False,
     ) -> list[str]:
-        """Start programs (None: all) and return their names in the order they start in, before they are ready.
+        """Start daemons (None: all) and return their names in the order they start in, before they are ready.
+
+        The checker starts with execution, and nobody waits for it.
 
         With a supervisor that runs already, those that do not run yet are started. `environment` is added to that of
         the daemons; `conductor` starts the conductor too; `foreground` keeps supervisord a child, for `wait`;
@@ -137,18 +139,19 @@ class Supervisor:
         from lct.config import ensure_home
 
         names = conf.chosen(self.settings, programs)
+        every = conf.with_checker(self.settings, names)
         ensure_home(self.home)
         with self._alone():
             found = self._found()
             if found is None:
                 self._refuse_a_hung_supervisor()
-                self._await_orphans([*names, conf.CONDUCTOR] if conductor else names)
-                self._write_copy(names, conductor=conductor)
+                self._await_orphans([*every, conf.CONDUCTOR] if conductor else every)
+                self._write_copy(every, conductor=conductor)
                 self._spawn(dict(environment or {}), foreground=foreground)
                 return names
             if conductor or environment:
                 raise Refused("the house runs already; `lct down` ends it, and then it can start in another way")
-            self._add(*found, names)
+            self._add(*found, every)
             return names
 
     def wait(self) -> int:
@@ -242,7 +245,8 @@ class Supervisor:
         if missing and rpc.url != self._own().url:
             raise Refused(f"the supervisor at {rpc.url} was started apart and has no {', '.join(missing)}")
         if missing:
-            all_names = [name for name in conf.chosen(self.settings, None) if name in there or name in missing]
+            known = conf.with_checker(self.settings, conf.chosen(self.settings, None))
+            all_names = [name for name in known if name in there or name in missing]
             self._write_copy(all_names, conductor=conf.CONDUCTOR in there)
             rpc.call("supervisor.reloadConfig")
             for name in missing:

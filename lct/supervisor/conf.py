@@ -10,6 +10,9 @@ from lct.errors import ConfigError, NotFound, nearest
 NAME = "supervisord.conf"
 PROGRAM = "program:"
 CONDUCTOR = "conductor"
+AUDIT = "audit"
+"""The independent checker, which is no daemon: it stands wherever execution does."""
+CHECKED = "execution"
 CONDUCTOR_PRIORITY = 50
 """After those that keep the books, before those that begin."""
 CHECKOUT_PYTHON = '"%(here)s/.venv/bin/python"'
@@ -37,11 +40,16 @@ def programs(path: Path) -> list[str]:
 
 def chosen(path: Path, only: Sequence[str] | None) -> list[str]:
     """Return the programs of `only` (None: all) in the order they start in; NotFound for a stranger."""
-    known = [name for name in programs(path) if name != CONDUCTOR]
+    known = [name for name in programs(path) if name not in (CONDUCTOR, AUDIT)]
     for name in only or ():
         if name not in known:
             raise NotFound(f"no daemon named {name!r} in {path}; {nearest(name, known)}")
     return known if only is None else [name for name in known if name in only]
+
+
+def with_checker(path: Path, names: Sequence[str]) -> list[str]:
+    """Return daemons with the checker behind them, where execution is one of them and the file has a checker."""
+    return [*names, AUDIT] if CHECKED in names and AUDIT in programs(path) else list(names)
 
 
 def copy(path: Path, names: Sequence[str], password: str, *, conductor: bool = False) -> str:

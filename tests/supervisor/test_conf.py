@@ -44,11 +44,19 @@ def test_every_daemon_has_a_program() -> None:
         path.parent.name for path in folder.glob("*/__init__.py")
     }
 
-    assert set(PROGRAMS) == there
+    assert set(PROGRAMS) == {*there, conf.AUDIT}
 
 
 def test_execution_is_first_and_the_gateway_last() -> None:
     assert (DAEMONS[0], DAEMONS[1], DAEMONS[-1]) == ("execution", "portfolio", "api_gateway")
+
+
+def test_the_checker_stands_wherever_execution_does() -> None:
+    with_execution = conf.with_checker(conf.shipped(), ["execution", "portfolio"])
+
+    assert with_execution == ["execution", "portfolio", conf.AUDIT]
+    assert conf.with_checker(conf.shipped(), ["portfolio"]) == ["portfolio"]
+    assert conf.AUDIT not in DAEMONS
 
 
 def test_nobody_else_reaches_the_supervisor() -> None:
@@ -70,7 +78,7 @@ def test_what_it_leaves_beside_it_is_ignored_by_git() -> None:
 def test_a_copy_has_its_own_places_and_this_python() -> None:
     copied = sections(conf.copy(conf.shipped(), ["portfolio"], "secret"))
 
-    assert set(copied) == {*SHIPPED} - {"supervisorctl"} - {f"program:{n}" for n in DAEMONS if n != "portfolio"}
+    assert set(copied) == {*SHIPPED} - {"supervisorctl"} - {f"program:{n}" for n in PROGRAMS if n != "portfolio"}
     assert copied["unix_http_server"]["password"] == "secret"
     assert copied["program:portfolio"]["command"] == '"%(ENV_LCT_PYTHON)s" -m lct.run portfolio'
     assert "%(here)s" not in "".join(value for values in copied.values() for value in values.values())

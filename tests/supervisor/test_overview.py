@@ -87,19 +87,19 @@ def test_a_house_where_nothing_runs_lists_who_could(home: Path) -> None:
 def test_a_house_is_as_bad_as_its_worst_daemon(supervisor: Supervisor, home: Path) -> None:
     (home / "run").mkdir(parents=True)
     (home / "run" / "portfolio.slow").touch()
-    supervisor.start(["portfolio", "execution"])
-    slow = await_ready(supervisor, ["portfolio", "execution"], 2, lambda _: None, lambda: 0)
+    supervisor.start(["portfolio", "trading_engine"])
+    slow = await_ready(supervisor, ["portfolio", "trading_engine"], 2, lambda _: None, lambda: 0)
     late = overview(supervisor).document()
 
     (home / "run" / "portfolio.slow").unlink()
     counts: list[int] = []
-    left = await_ready(supervisor, ["portfolio", "execution"], 10, counts.append, lambda: 0)
+    left = await_ready(supervisor, ["portfolio", "trading_engine"], 10, counts.append, lambda: 0)
 
     assert slow == ["portfolio"]
     assert late["verdict"] == "late"
     assert [(row["name"], row["state"], row["reasons"]) for row in late["daemons"]] == [
-        ("execution", "up", []),
         ("portfolio", "late", ["not ready"]),
+        ("trading_engine", "up", []),
     ]
     assert left == []
     assert counts[-1] == 2

@@ -75,7 +75,7 @@ def test_recorded_bars_are_played_to_their_end_and_once(replayed: Supervisor, ho
     again = lct("up", "--replay", str(bars), "--only", ",".join(PLAYERS), "--json")
     end_again = finished(home)
 
-    assert {row["name"] for row in json.loads(up.stdout)["daemons"]} == {*PLAYERS, "conductor"}
+    assert {row["name"] for row in json.loads(up.stdout)["daemons"]} == {*PLAYERS, "conductor", "audit"}
     assert end.md_seq == COUNT
     assert f"--account {account}" in up.stderr
     assert held["fills"] > 0

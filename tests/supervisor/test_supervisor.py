@@ -15,7 +15,7 @@ from lct.errors import LctError, NoAnswer, NotFound, Refused
 from lct.supervisor import Supervisor
 from lct.supervisor.conf import CONDUCTOR, NAME
 from lct.supervisor.processes import runs
-from tests.supervisor.troupe import DAEMONS, pid_of, plain_settings, settings, soon, supervised, told_by
+from tests.supervisor.troupe import DAEMONS, MEMBERS, pid_of, plain_settings, settings, soon, supervised, told_by
 
 TWO = ("market_data", "strategy_engine")
 
@@ -38,7 +38,7 @@ def test_all_start_and_nothing_is_left_when_they_are_stopped(supervisor: Supervi
     killed = supervisor.stop()
 
     assert names == list(DAEMONS)
-    assert began == dict.fromkeys(DAEMONS, "RUNNING")
+    assert began == dict.fromkeys(MEMBERS, "RUNNING")
     assert killed == []
     assert not runs(supervisord)
     assert [pid for name, pid in running.items() if pid and runs(pid, name)] == []
@@ -48,14 +48,14 @@ def test_all_start_and_nothing_is_left_when_they_are_stopped(supervisor: Supervi
 
 def test_execution_stops_last_and_starts_first(supervisor: Supervisor, home: Path) -> None:
     supervisor.start()
-    for name in DAEMONS:
+    for name in MEMBERS:
         pid_of(supervisor, name)
 
     supervisor.stop()
 
     log = (home / "log" / "supervisord.log").read_text()
-    assert [line.split("'")[1] for line in log.splitlines() if "spawned:" in line] == list(DAEMONS)
-    assert [line.split()[4] for line in log.splitlines() if "INFO stopped:" in line] == list(reversed(DAEMONS))
+    assert [line.split("'")[1] for line in log.splitlines() if "spawned:" in line] == list(MEMBERS)
+    assert [line.split()[4] for line in log.splitlines() if "INFO stopped:" in line] == list(reversed(MEMBERS))
 
 
 def test_only_some_start_and_others_come_later(supervisor: Supervisor) -> None:
@@ -267,12 +267,12 @@ def test_a_plain_supervisord_is_found_and_stopped_too(home: Path, tmp_path: Path
     subprocess.run([sys.executable, "-m", "supervisor.supervisord", "-c", path], check=True)
 
     with supervised(home, path) as supervisor:
-        for name in DAEMONS:
+        for name in MEMBERS:
             pid_of(supervisor, name)
         found = {process.name for process in supervisor.processes()}
         killed = supervisor.stop()
 
-    assert found == set(DAEMONS)
+    assert found == set(MEMBERS)
     assert killed == []
     assert not (tmp_path / ".supervisor.sock").exists()
 

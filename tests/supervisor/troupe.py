@@ -11,12 +11,14 @@ from typing import Any
 
 from lct.bus.presence import Presence
 from lct.supervisor import Supervisor
-from lct.supervisor.conf import CHECKOUT_PYTHON, chosen, shipped
+from lct.supervisor.conf import AUDIT, CHECKOUT_PYTHON, chosen, shipped
 from lct.supervisor.processes import runs
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 DAEMONS = tuple(chosen(shipped(), None))
 """The daemons that there are, in the order they start in: eight, and those that somebody added."""
+MEMBERS = (*DAEMONS, AUDIT)
+"""Everyone whom a supervisor of the whole house has: the checker starts last."""
 
 
 def settings(folder: Path, python: str = CHECKOUT_PYTHON) -> Path:

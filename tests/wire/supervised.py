@@ -12,7 +12,7 @@ from lct.supervisor import Supervisor, conf
 from lct.supervisor.processes import runs
 
 SUPERVISORD = "supervisord"
-EIGHT = tuple(conf.programs(conf.shipped()))
+EIGHT = tuple(conf.chosen(conf.shipped(), None))
 NINE = (*EIGHT, conf.CONDUCTOR)
 PATIENCE_SECONDS = 60.0
 
