@@ -139,11 +139,19 @@ def _example(name: str, house: House, witness: Witness) -> str:
     return ""
 
 
+def is_grave(witness: Witness) -> bool:
+    """Whether something struck that no fault of a line explains: the accounts differ for good."""
+    return bool(_grave_kinds(witness))
+
+
+def _grave_kinds(witness: Witness) -> set[str]:
+    return {kind.partition(".")[2] for kind in witness.struck.struck} & set(GRAVE)
+
+
 def _grave(execution: Execution, witness: Witness, plan: Plan, *, noticed: set[str]) -> Iterator[Broken]:
     """A house must have stopped at what no fault of a line explains, and at nothing else."""
-    struck = {kind.partition(".")[2] for kind in witness.struck.struck}
     book = execution.book
-    happened = sorted(struck & set(GRAVE))
+    happened = sorted(_grave_kinds(witness))
     for kind in happened:
         if NOTICED_BY[kind] not in noticed:
             yield "I20", f"nobody noticed {kind}"

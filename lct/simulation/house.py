@@ -19,6 +19,7 @@ from lct.messages.base import tag_of as type_of
 from lct.messages.execution import OrderIntended
 from lct.run.config import HouseConfig
 from lct.run.house import House, Parts, Settings, assemble
+from lct.simulation.judge import Judge
 from lct.simulation.market import QUIET_MINUTES, Market, strategies
 from lct.simulation.people import People
 from lct.simulation.plan import SECOND_NS, Plan, Struck
@@ -44,12 +45,13 @@ class Fragile:
     keeps_outbox = True
     is_read_only = False
 
-    def __init__(self, journal: MemoryJournal, struck: Struck, now_ns: int, intended: set[str]) -> None:
+    def __init__(self, journal: MemoryJournal, struck: Struck, now_ns: int, intended: set[str], judge: Judge) -> None:
         """Guard a journal; `now_ns` is the earliest time that its next life can have.
 
-        The client order ids that are committed are added to `intended`.
+        The client order ids that are committed are added to `intended`; `judge` reads every commit.
         """
         self.journal = journal
+        self._judge = judge
         self._intended = intended
         self._struck = struck
         self._now_ns = now_ns
@@ -65,6 +67,8 @@ class Fragile:
         if kind == "torn":
             raise JournalError("no space left on the device; nothing was sent")
         self.journal.commit(facts, cursor)
+        if facts:
+            self._judge.read(self.journal.newest())
         for fact in facts:
             if fact.type == INTENDED:
                 self._intended.add(msgspec.msgpack.decode(fact.body)["order"]["client_order_id"])
@@ -115,6 +119,7 @@ class Stand:
         self.journal = MemoryJournal()
         self.strategies = strategies(plan)
         self.lives = 0
+        self.judge = Judge(INSTALL_ID)
         self.intended: set[str] = set()
         """The orders that were in the journal for good before the venue may know them."""
         self.witness.is_journaled = self.intended.__contains__
@@ -123,7 +128,7 @@ class Stand:
         """Put the next life together; Killed or JournalError where it ends before it began."""
         self.lives += 1
         self.journal = self.journal.crash()
-        fragile = Fragile(self.journal, self.struck, now_ns, self.intended)
+        fragile = Fragile(self.journal, self.struck, now_ns, self.intended, self.judge)
         self.witness.passes = fragile.passes
         settings = Settings(
             house=HouseConfig(cash=CASH, costs=Costs(fee_rate=Decimal(self.plan.personality.fee_rate))),

@@ -86,6 +86,9 @@ class _Run:
         for broken in checks.at_the_end(house, witness, plan, noticed=self.noticed):
             self.broken[broken] = None
         account = witness.account
+        if not checks.is_grave(witness):
+            self.stand.judge.compare(account)
+        self._hear_judge()
         document = account.ledger("witness", "main", INSTALL_ID, quiescent=True)
         told = json.dumps([document, house.bus.journal.digests()], sort_keys=True)
         return Outcome(
@@ -141,11 +144,16 @@ class _Run:
     def _look(self, house: House) -> None:
         for broken in checks.always(house, self.stand.witness):
             self.broken[broken] = None
+        self._hear_judge()
         book = execution_of(house).book
         self.noticed |= {difference.kind for difference in book.differences}
         # a house that is halted for another reason has no other one to tell
         if "told twice" in book.house.reason or book.house.standing is Standing.HALTED:
             self.noticed.add("told twice")
+
+    def _hear_judge(self) -> None:
+        for broken in self.stand.judge.fresh():
+            self.broken[broken] = None
 
     def _calm_down(self, house: House) -> None:
         """End the faults; a person looks, and has the house go on where the accounts agree."""

@@ -220,6 +220,10 @@ class MemoryJournal:
         if len(self._commits) - self._synced >= self.sync_every:
             self._synced = len(self._commits)
 
+    def newest(self) -> tuple[Row, ...]:
+        """Return the rows of the last commit."""
+        return self._commits[-1][0] if self._commits else ()
+
     def rows(self, daemon: str | None = None, after: int = 0) -> Iterator[Row]:
         """Yield the rows in the order of commit."""
         for rows, _ in self._commits:
