@@ -118,6 +118,13 @@ class LocalBus:
         msg = f"no reply to {tag_of(type(request))}"
         raise LctError(msg)
 
+    @property
+    def due_ns(self) -> int:
+        """When something is due next, NEVER_NS where nothing is."""
+        for seat in self._seats:
+            seat.look()
+        return self._next_due_ns()
+
     def _begin(self) -> None:
         """Go on, unless an error or an interruption broke off a round: memory is ahead of the journal then."""
         if not self._is_sound:

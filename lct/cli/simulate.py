@@ -64,8 +64,8 @@ def document_of(sum_: "Tally") -> dict[str, Any]:
 
 def _print(sum_: "Tally") -> None:
     print_facts({name: getattr(sum_, name) for name in FIRST}, json=False)
-    kinds = sorted(sum_.faults_by_kind.items(), key=lambda item: -item[1])
-    print_facts({"kinds of faults": len(kinds), "kills in states": len(sum_.kills_by_state)}, json=False)
+    more = {"kinds of faults": len(sum_.faults_by_kind), "each kind in each state of an order, at least": sum_.least}
+    print_facts(more, json=False)
 
 
 def _explain(sum_: "Tally", manners: Manners, *, shrink: bool) -> None:

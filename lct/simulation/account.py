@@ -72,14 +72,27 @@ class Account:
     trades: list[Trade] = field(default_factory=list)
     transfers: list[tuple[str, int, str, Decimal]] = field(default_factory=list)
     unexplained: dict[str, Decimal] = field(default_factory=dict)
+    _open: list[Taken] = field(default_factory=list)
+    _named: dict[str, list[Taken]] = field(default_factory=dict)
+    _looked_at: int = 0
 
     def open_orders(self) -> list[Taken]:
-        """Return what is open, oldest first."""
-        return [taken for taken in self.orders if taken.status == "open"]
+        """Return what is open, oldest first: what is over stays so, and is not looked at again."""
+        self._catch_up()
+        self._open = [taken for taken in self._open if taken.status == "open"]
+        return self._open
 
     def named(self, key: str) -> list[Taken]:
         """Return all orders that ever came under a client order id."""
-        return [taken for taken in self.orders if taken.order.client_order_id == key]
+        self._catch_up()
+        return self._named.get(key, [])
+
+    def _catch_up(self) -> None:
+        """Sort in the orders that came since the last look."""
+        for taken in self.orders[self._looked_at :]:
+            self._open.append(taken)
+            self._named.setdefault(taken.order.client_order_id, []).append(taken)
+        self._looked_at = len(self.orders)
 
     def objection(self, order: Place, price: Decimal) -> str | None:
         """Say why the venue refuses an order that would trade at about `price`, in the words of a venue."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
-from lct.simulation.plan import Fault, Plan, draw
+from lct.simulation.plan import STATES, Fault, Plan, draw
 from lct.simulation.run import Outcome, Violation, run
 
 MINUTES = 60
@@ -17,7 +17,7 @@ SMALL = 5
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """The sum of a campaign; `seeds` is how many were run, `states` in which state of an order houses were killed."""
+    """The sum of a campaign: `seeds` is how many were run, `faults_by_state` how often a kind struck by order state."""
 
     seeds: int
     faults: int
@@ -30,12 +30,17 @@ class Tally(msgspec.Struct, frozen=True):
     lives: int
     violations: tuple[Violation, ...]
     faults_by_kind: dict[str, int]
-    kills_by_state: dict[str, int]
+    faults_by_state: dict[str, dict[str, int]]
 
     @property
     def is_clean(self) -> bool:
         """Whether every run held everything."""
         return not self.violations
+
+    @property
+    def least(self) -> int:
+        """How often the rarest kind of fault struck while an order was in the rarest state."""
+        return min((count for states in self.faults_by_state.values() for count in states.values()), default=0)
 
 
 def outcomes(seeds: Iterable[int], minutes: int = MINUTES) -> Iterator[Outcome]:
@@ -47,10 +52,10 @@ def outcomes(seeds: Iterable[int], minutes: int = MINUTES) -> Iterator[Outcome]:
 def tally(outcomes_: Sequence[Outcome]) -> Tally:
     """Add outcomes up."""
     by_kind: Counter[str] = Counter()
-    by_state: Counter[str] = Counter()
+    cells: Counter[tuple[str, str]] = Counter()
     for one in outcomes_:
         by_kind += one.faults
-        by_state += one.states
+        cells += one.cells
     return Tally(
         seeds=len(outcomes_),
         faults=by_kind.total(),
@@ -63,7 +68,7 @@ def tally(outcomes_: Sequence[Outcome]) -> Tally:
         lives=sum(one.lives for one in outcomes_),
         violations=tuple(violation for one in outcomes_ for violation in one.violations),
         faults_by_kind=dict(sorted(by_kind.items())),
-        kills_by_state=dict(sorted(by_state.items())),
+        faults_by_state={kind: {state: cells[kind, state] for state in STATES} for kind in sorted(by_kind)},
     )
 
 

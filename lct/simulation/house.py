@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -115,7 +116,8 @@ class Stand:
         self.opens_ns = int(tape.times[0])
         self.start_ns = self.opens_ns + QUIET_MINUTES * tape.step_ns
         self.end_ns = self.start_ns + plan.minutes * tape.step_ns
-        People(self.witness, tag_of(INSTALL_ID)).begin(plan.faults, self.start_ns)
+        self.people = People(self.witness, tag_of(INSTALL_ID))
+        self.people.begin(plan.faults, self.start_ns)
         self.journal = MemoryJournal()
         self.strategies = strategies(plan)
         self.lives = 0
@@ -139,7 +141,14 @@ class Stand:
             execution=ExecutionConfig(simulated=LIMITS),
         )
         parts = Parts(self.market, self.strategies, settings, fragile, None, INSTALL_ID, lambda _site: self.witness)
-        return assemble(parts)
+        house = assemble(parts)
+        self.struck.states = partial(states_in, house)
+        return house
+
+
+def states_in(house: House) -> Iterator[str]:
+    """Yield the state of each live order of a house."""
+    return (leg.order.state.value for leg in execution_of(house).book.legs.values())
 
 
 def execution_of(house: House) -> Execution:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -27,18 +28,20 @@ class People:
         self._strangers = 0
 
     def begin(self, faults: tuple[Fault, ...], start_ns: int) -> None:
-        """Put what is planned into the venue's calendar."""
+        """Put what is planned for certain times, whatever the house does then, into the venue's calendar."""
         for fault in faults:
-            do: Callable[[Fault, int], bool] | None = getattr(self, fault.kind, None)
-            if fault.operation == "time" and do is not None:
-                self.witness.at(start_ns + fault.at * SECOND_NS, self._act(do, fault), on_the_line=False)
+            if self.can(fault) and not fault.aim:
+                self.witness.at(start_ns + fault.at * SECOND_NS, partial(self.act, fault), on_the_line=False)
 
-    def _act(self, do: Callable[[Fault, int], bool], fault: Fault) -> Callable[[int], None]:
-        def act(now_ns: int) -> None:
-            if not self.witness.struck.is_over and do(fault, now_ns):
-                self.witness.struck.count(fault)
+    def can(self, fault: Fault) -> bool:
+        """Whether a fault is for us to do."""
+        return fault.operation == "time" and hasattr(self, fault.kind)
 
-        return act
+    def act(self, fault: Fault, now_ns: int) -> None:
+        """Do what is planned, and count it, unless the faults are over or it cannot be done."""
+        do: Callable[[Fault, int], bool] = getattr(self, fault.kind)
+        if not self.witness.struck.is_over and do(fault, now_ns):
+            self.witness.struck.count(fault)
 
     def _symbol(self, fault: Fault) -> str:
         symbols = sorted(self.witness.account.instruments)

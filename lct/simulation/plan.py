@@ -2,12 +2,16 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import msgspec
 
+from lct.domain.orders import TERMINAL, State
+
 SECOND_NS = 1_000_000_000
+STATES = tuple(state.value for state in State if state not in TERMINAL)
+"""The states of an order that is not over."""
 
 AT_OPERATIONS: dict[str, tuple[str, ...]] = {
     "place": (
@@ -55,7 +59,7 @@ AT_TIMES: dict[str, int] = {
 
 GRAVE = ("theft", "stranger_with_our_tag", "conflicting_trade")
 """What a house must stop at: at most one in a run, and in few runs."""
-GRAVE_ODDS = 0.1
+GRAVE_ODDS = 0.25
 
 RATES = (0.0, 0.0, 0.03, 0.25)
 """How often a kind of fault strikes, drawn for each kind anew: a few at high rates find more than all at low ones."""
@@ -68,17 +72,21 @@ KILLING = ("commit", "round")
 
 
 class Fault(NamedTuple):
-    """One fault: at the n-th operation, or at a time (`at` in seconds from the start); `size` is a number in [0, 1)."""
+    """One fault: at the n-th operation, or at a time (`at` in seconds from the start); `size` is a number in [0, 1).
+
+    One at a time that has an `aim` waits from then on until an order of the house is in that state.
+    """
 
     operation: str
     at: int
     kind: str
     size: float
+    aim: str = ""
 
     def __str__(self) -> str:
         """Write it as a person reads it."""
         if self.operation == "time":
-            return f"{self.kind} at {self.at} s"
+            return f"{self.kind} at {self.at} s" + (f", once an order is {self.aim}" if self.aim else "")
         return f"{self.kind} at {self.operation} {self.at}"
 
 
@@ -134,17 +142,29 @@ def draw(seed: int, minutes: int) -> Plan:
         faults += [Fault("time", at, kind, size) for at, size in times]
     if chance.random() < GRAVE_ODDS:
         faults.append(Fault("time", chance.randrange(60, minutes * 60), chance.choice(GRAVE), chance.random()))
-    return Plan(seed, personality, chance.choice((1, 2, 3)), minutes, tuple(faults))
+    symbols = chance.choice((1, 2, 3))
+    return Plan(seed, personality, symbols, minutes, tuple(_aimed(fault, chance) for fault in faults))
+
+
+def _aimed(fault: Fault, chance: random.Random) -> Fault:
+    """Aim a fault at a state, or at none."""
+    return fault._replace(aim=chance.choice(("", *STATES))) if fault.operation == "time" else fault
 
 
 class Struck:
-    """Finds the fault of an operation as it comes, and counts what struck by kind and by what it struck at."""
+    """Finds the fault of an operation as it comes, and counts what struck: by kind, and by the orders that there were.
+
+    `cells` counts a fault once for each state in which an order of the house was then.
+    """
 
     def __init__(self, plan: Plan) -> None:
         """Take a plan; nothing has happened yet."""
         self._at = {(fault.operation, fault.at): fault for fault in plan.faults if fault.operation != "time"}
         self._counts: Counter[str] = Counter()
         self.struck: Counter[str] = Counter()
+        self.cells: Counter[tuple[str, str]] = Counter()
+        self.states: Callable[[], Iterable[str]] = tuple
+        """Returns the states that orders of the house are in."""
         self.is_over = False
         """Whether the faults are over: then the venue is well, and nobody is killed."""
 
@@ -158,4 +178,7 @@ class Struck:
 
     def count(self, fault: Fault) -> None:
         """Count a fault that struck."""
-        self.struck[f"{fault.operation}.{fault.kind}"] += 1
+        kind = f"{fault.operation}.{fault.kind}"
+        self.struck[kind] += 1
+        for state in set(self.states()):
+            self.cells[kind, state] += 1

@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from hashlib import blake2b
 
 import msgspec
@@ -14,7 +13,7 @@ from lct.errors import JournalError
 from lct.messages.execution import CancelOrder, Flatten, Halt, Propose, Resolve, Resume
 from lct.run.house import House
 from lct.simulation import checks
-from lct.simulation.house import INSTALL_ID, RESTART_NS, Killed, Stand, execution_of
+from lct.simulation.house import INSTALL_ID, RESTART_NS, Killed, Stand, execution_of, states_in
 from lct.simulation.market import CALM_MINUTES
 from lct.simulation.plan import SECOND_NS, Fault, Plan
 
@@ -52,7 +51,8 @@ class Outcome(msgspec.Struct, frozen=True):
     drift: int
     violations: tuple[Violation, ...]
     digest: str
-    states: Counter[str]
+    cells: Counter[tuple[str, str]]
+    """How often a fault struck while an order was in a state."""
 
     @property
     def is_clean(self) -> bool:
@@ -71,14 +71,9 @@ class _Run:
         self.plan = plan
         self.stand = Stand(plan)
         self.broken: dict[checks.Broken, None] = {}
-        self.states: Counter[str] = Counter()
         self.noticed: set[str] = set()
         """What the house ever stopped at: kinds of differences, and a trade that was told twice (or it stood still)."""
-        self._operator = sorted(
-            (self.stand.start_ns + fault.at * SECOND_NS, fault)
-            for fault in plan.faults
-            if OPERATOR in fault.kind or fault.kind == REPEATED
-        )
+        self._waiting = [fault for fault in plan.faults if self._waits(fault)]
 
     def outcome(self) -> Outcome:
         house = self._play()
@@ -100,7 +95,7 @@ class _Run:
             **checks.figures(house, witness),
             violations=tuple(Violation(plan.seed, name, detail) for name, detail in self.broken),
             digest=blake2b(told.encode(), digest_size=16).hexdigest(),
-            states=self.states,
+            cells=self.stand.struck.cells,
         )
 
     def _play(self) -> House:
@@ -121,9 +116,6 @@ class _Run:
 
     def _now_ns(self, house: House | None, now_ns: int) -> int:
         """Return when the next life begins: a little after this one ended."""
-        if house is not None:
-            for state in {leg.order.state for leg in execution_of(house).book.legs.values()}:
-                self.states[f"killed while {state.value}"] += 1
         ended_ns = now_ns if house is None else house.bus.now_ns
         return max(now_ns, ended_ns) + RESTART_NS
 
@@ -133,13 +125,12 @@ class _Run:
         at_ns = max(house.bus.now_ns, stand.start_ns - STEP_NS)
         while at_ns < rest_ns:
             at_ns = min(at_ns + STEP_NS, rest_ns)
+            if at_ns < stand.end_ns:
+                self._strike_until(house, at_ns)
             house.bus.run(until_ns=at_ns)
             self._look(house)
             if at_ns >= stand.end_ns:
                 self._calm_down(house)
-            else:
-                for fault in self._due(at_ns):
-                    self._operate(house, fault)
 
     def _look(self, house: House) -> None:
         for broken in checks.always(house, self.stand.witness):
@@ -164,9 +155,32 @@ class _Run:
         if execution.book.house.standing is not Standing.ACTIVE and not execution.book.differences:
             house.ask(Resume("the faults are over", "simulation"))
 
-    def _due(self, now_ns: int) -> Iterator[Fault]:
-        while self._operator and self._operator[0][0] <= now_ns:
-            yield self._operator.pop(0)[1]
+    def _waits(self, fault: Fault) -> bool:
+        """Whether a fault has to be watched for: what a person does, and what is aimed."""
+        is_person = OPERATOR in fault.kind or fault.kind == REPEATED
+        return is_person or bool(fault.aim and self.stand.people.can(fault))
+
+    def _strike_until(self, house: House, until_ns: int) -> None:
+        """Go on from one event to the next while faults wait for their moment, and let each strike when it is there."""
+        book = execution_of(house).book
+        seq, states = -1, set[str]()
+        while self._due(house.bus.now_ns) and (due_ns := house.bus.due_ns) <= until_ns:
+            house.bus.run(until_ns=due_ns)
+            if seq != book.seq:
+                seq, states = book.seq, set(states_in(house))
+            for fault in self._due(house.bus.now_ns):
+                if not fault.aim or fault.aim in states:
+                    self._waiting.remove(fault)
+                    self._strike(house, fault)
+
+    def _due(self, now_ns: int) -> list[Fault]:
+        return [fault for fault in self._waiting if self.stand.start_ns + fault.at * SECOND_NS <= now_ns]
+
+    def _strike(self, house: House, fault: Fault) -> None:
+        if self.stand.people.can(fault):
+            self.stand.people.act(fault, house.bus.now_ns)
+        else:
+            self._operate(house, fault)
 
     def _operate(self, house: House, fault: Fault) -> None:
         """Do what a person does in the middle of it all."""

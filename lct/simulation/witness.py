@@ -79,6 +79,7 @@ class Witness(Exchange):
         self.tape = tape
         self.personality = personality
         self.struck = struck
+        self._bar_ends: list[int] = (tape.times + (tape.step_ns - 1)).tolist()
         self.is_journaled: Callable[[str], bool] = lambda _: True
         """Whether an order is in the journal of the house by now; asked when a request arrives."""
         self.unjournaled: list[str] = []
@@ -117,8 +118,7 @@ class Witness(Exchange):
         return self._heap[0][0] if bar_ns is None else min(bar_ns, self._heap[0][0])
 
     def _bar_ns(self) -> int | None:
-        times = self.tape.times
-        return int(times[self._bar]) + self.tape.step_ns - 1 if self._bar < len(times) else None
+        return self._bar_ends[self._bar] if self._bar < len(self._bar_ends) else None
 
     def results(self, now_ns: int) -> list[Event]:
         """Let all happen that is due, and return what of it is told."""
