@@ -95,7 +95,8 @@ class Rig:
     def __enter__(self) -> Self:
         self.venue.__enter__()
         self.house.__enter__()
-        self.rest()
+        if self.house.names:  # else somebody else starts a house here
+            self.rest()
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -29,10 +29,11 @@ def soon(holds: Callable[[], Any], seconds: float = PATIENCE_SECONDS) -> Any:
 class House:
     """Starts the house of a home, and starts its supervisor again when that was killed."""
 
-    def __init__(self, home: Path, *, replayed: bool, **environment: str) -> None:
+    def __init__(self, home: Path, *, replayed: bool, only: Sequence[str] = EIGHT, **environment: str) -> None:
         self.home = home
         self.supervisor = Supervisor(home)
-        self.names = NINE if replayed else EIGHT
+        self.names = (*only, conf.CONDUCTOR) if replayed else tuple(only)
+        self.only = only
         self.replayed = replayed
         self.environment = {
             "LCT_HTTP_PORTS": "auto",
@@ -51,7 +52,7 @@ class House:
     def keep_up(self) -> None:
         """Start all, where the supervisor does not run."""
         if not self.supervisor.is_running:
-            self.supervisor.start(environment=self.environment, conductor=self.replayed)
+            self.supervisor.start(self.only, environment=self.environment, conductor=self.replayed)
 
     def pids(self) -> dict[str, int]:
         """The processes that there are, by name."""

@@ -12,15 +12,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
+from lct.bus.points import VARIABLE
+from lct.client import Client
+from lct.errors import LctError
 from lct.messages.execution import Filled, OrderIntended, OrderMoved
 from tests.campaign.kill import LIES, POINTS, rig_of_kills
 from tests.campaign.policies import table
-from tests.campaign.rig import SYMBOLS, Rig
+from tests.campaign.rig import SYMBOLS, Rig, entry
+from tests.wire.supervised import SUPERVISORD, House
+
+TWO = ("execution", "market_data")
+STAMP_SECONDS = 5
+"""How old a request may be when the venue takes it (`recvWindow`)."""
 
 
 @pytest.fixture
@@ -98,6 +106,104 @@ def test_an_execution_that_was_stopped_for_longer_than_a_request_lives_goes_on_a
     # the first was sent before the stop, or is refused by its stamp after it
     rig.soon(lambda: rig.compare()["fills"] >= 1)
     rig.assert_true()
+
+
+def state_of(pid: int) -> str:
+    """The letter of a process: T where it is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("point", ["committed.order_intended", "sending"])
+def test_an_order_whose_house_stood_still_between_the_journal_and_the_wire_is_refused_by_its_stamp(
+    rig: Rig, point: str
+) -> None:
+    rig.propose("BTC/USDT")  # so that the market is there
+    rig.rest()
+    rig.house.environment[VARIABLE] = f"execution/{point}:1:STOP"
+    rig.house.kill("execution")
+    rig.house.keep_up()
+    execution = rig.house.running["execution"]
+    before = rig.compare()["orders"]
+    while state_of(execution.pid) != "T":
+        asked(rig, "ETH/USDT")
+    (meant,) = [body["order"] for kind, body in rig.journal() if kind == "execution.order_intended"][-1:]
+
+    time.sleep(STAMP_SECONDS + 1)
+    rig.house.environment[VARIABLE] = ""
+    os.kill(execution.pid, signal.SIGCONT)
+    rig.rest()
+
+    moves = [body for kind, body in rig.journal() if kind == "execution.order_moved"]
+    (fate,) = [body["state"] for body in moves if body["client_order_id"] == meant["client_order_id"]][-1:]
+    assert meant["symbol"] == "ETH/USDT"
+    assert fate in ("rejected", "absent")
+    assert rig.assert_true()["orders"] == before
+
+
+def asked(rig: Rig, symbol: str) -> bool:
+    """Propose an entry once; whether an answer came."""
+    rig.proposed += 1
+    try:
+        with Client(rig.home, patience_ms=500) as client:
+            client.ask(entry(rig.proposed, symbol))
+    except LctError:
+        return False
+    return True
+
+
+@contextmanager
+def disk(folder: Path, size: str) -> Iterator[None]:
+    """A file system of its own, of so many bytes; the test is skipped where none may be mounted."""
+    folder.mkdir(parents=True)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], check=False)
+    if mounted.returncode:
+        pytest.skip("no file system may be mounted here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.timeout(180)
+def test_on_a_full_disk_nothing_is_sent_and_with_room_it_goes_on(tmp_path: Path) -> None:
+    with disk(tmp_path / "h" / "journal", "700k"), Rig(tmp_path) as rig:
+        lives = rig.house.starts["execution"]
+        rig.soon(lambda: not asked(rig, "BTC/USDT") and rig.house.starts["execution"] > lives + 1, 60)
+        orders = rig.compare()["orders"]
+        time.sleep(2)
+        meant = {body["order"]["client_order_id"] for kind, body in rig.journal() if kind == "execution.order_intended"}
+        sent = {order["client_order_id"] for order in rig.witness()["orders"]}
+        told = (rig.home / "log" / "execution.log").read_text()
+
+        subprocess.run(["mount", "-o", "remount,size=64m", tmp_path / "h" / "journal"], check=True)
+        rig.rest()
+        rig.assert_true()
+        verdict = rig.propose("ETH/USDT")
+
+        assert sent <= meant
+        assert rig.compare()["orders"] >= orders
+        assert "full" in told
+        assert verdict.approved, verdict
+        rig.assert_true()
+
+
+@pytest.mark.timeout(180)
+def test_nothing_is_lost_or_doubled_when_supervisord_is_killed_among_orders(tmp_path: Path) -> None:
+    with (
+        Rig(tmp_path, names=()) as rig,
+        House(rig.home, replayed=False, only=TWO, LCT_TEST_VENUE=rig.venue.url, LCT_CLOCK="1,0") as house,
+    ):
+        rig.rest()
+        for symbol in SYMBOLS:
+            assert rig.propose(symbol).approved
+            house.kill(SUPERVISORD)
+            house.keep_up()
+        rig.rest()
+
+        assert rig.assert_true()["orders"] >= len(SYMBOLS)
+        assert house.killed == [SUPERVISORD] * 2
+        assert not list((rig.home / "journal").glob("*/HALT"))
 
 
 @pytest.mark.timeout(120)
