@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -66,6 +67,7 @@ UNKNOWN_MAX = 5
 LIFE_SECONDS = 2.5
 ASKS_MS = 100
 KILLS_A_RIG = 200
+REST_SECONDS = 60.0
 ZEROS = ("lost", "duplicated", "orphaned", "drift", "violations")
 
 
@@ -81,8 +83,10 @@ class Tally:
     ready_seconds: list[float] = field(default_factory=list)
 
     def compare(self, rig: Rig) -> None:
-        """Compare a rig at rest, and note what is wrong."""
+        """Compare a rig at rest, and note what is wrong and stays so: a stop may just be on its way."""
         rig.rest()
+        with suppress(AssertionError):
+            rig.soon(lambda: not checked(rig), REST_SECONDS)
         found = rig.compare()
         self.orders += found["orders"]
         self.fills += found["fills"]
