@@ -8,7 +8,6 @@ import random
 import signal
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -18,7 +17,7 @@ from lct.clock import now_ns
 from lct.errors import LctError
 from lct.messages.trading_engine import StopTrading
 from tests.campaign.forked import Forked
-from tests.campaign.kill import LIES, Tally, checked
+from tests.campaign.kill import LIES, Tally
 from tests.campaign.rig import Rig
 
 DAEMONS = ("execution", "market_data", "portfolio", "strategy_engine", "trading_engine")
@@ -32,7 +31,6 @@ KILLS_A_HOUSE = 50
 LIES_SHARE = 0.2
 PAUSE_SECONDS_MAX = 6.0
 STOP_SECONDS_MAX = 2.0
-REST_SECONDS = 60.0
 
 
 def house_of_kills(ways: list[str], seed: str, tell: Callable[[], None] = lambda: None) -> Tally:
@@ -54,9 +52,6 @@ def house_of_kills(ways: list[str], seed: str, tell: Callable[[], None] = lambda
         rig.house.environment[VARIABLE] = ""
         rig.soon(lambda: _stopped(rig))
         rig.rest()
-        # who follows execution needs a moment for the last facts; what is wrong stays so
-        with suppress(AssertionError):
-            rig.soon(lambda: not checked(rig), REST_SECONDS)
         tally.compare(rig)
     tally.details = [f"house {seed}: {text}" for text in tally.details]
     return tally

@@ -83,7 +83,10 @@ class Tally:
     ready_seconds: list[float] = field(default_factory=list)
 
     def compare(self, rig: Rig) -> None:
-        """Compare a rig at rest, and note what is wrong and stays so: a stop may just be on its way."""
+        """Compare a rig at rest, and note what is wrong and stays so.
+
+        A stop may just be on its way, and who follows execution needs a moment for the last facts.
+        """
         rig.rest()
         with suppress(AssertionError):
             rig.soon(lambda: not checked(rig), REST_SECONDS)
