@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lct.cli import options as o
-from lct.cli.output import Manners, print_facts, print_json, progress, say
+from lct.cli.output import Manners, print_facts, print_json, print_rows, progress, say
 
 if TYPE_CHECKING:
     from lct.simulation.campaign import Tally
@@ -63,9 +63,13 @@ def document_of(sum_: "Tally") -> dict[str, Any]:
 
 
 def _print(sum_: "Tally") -> None:
-    print_facts({name: getattr(sum_, name) for name in FIRST}, json=False)
-    more = {"kinds of faults": len(sum_.faults_by_kind), "each kind in each state of an order, at least": sum_.least}
-    print_facts(more, json=False)
+    rows = [
+        {"fault": kind, "struck": sum_.faults_by_kind[kind], **states} for kind, states in sum_.faults_by_state.items()
+    ]
+    columns = tuple(rows[0]) if rows else ("fault", "struck")
+    print_rows(rows, json=False, columns=columns, none="no fault struck")
+    held = "all" if sum_.is_clean else f"all but {', '.join(sorted({one.invariant for one in sum_.violations}))}"
+    print_facts({**{name: getattr(sum_, name) for name in FIRST}, "invariants held": held}, json=False)
 
 
 def _explain(sum_: "Tally", manners: Manners, *, shrink: bool) -> None:

@@ -37,11 +37,6 @@ class Tally(msgspec.Struct, frozen=True):
         """Whether every run held everything."""
         return not self.violations
 
-    @property
-    def least(self) -> int:
-        """How often the rarest kind of fault struck while an order was in the rarest state."""
-        return min((count for states in self.faults_by_state.values() for count in states.values()), default=0)
-
 
 def outcomes(seeds: Iterable[int], minutes: int = MINUTES) -> Iterator[Outcome]:
     """Run seeds, one after the other."""

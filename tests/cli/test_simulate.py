@@ -22,6 +22,13 @@ def test_the_document_has_its_shape_and_says_that_nothing_was_lost(lct: Any) -> 
     assert sum(found["faults_by_kind"].values()) == found["faults"] > 0
 
 
+def test_a_person_sees_each_kind_of_fault_in_each_state_of_an_order(lct: Any) -> None:
+    lines = lct("simulate", "--seed", "2").stdout.splitlines()
+
+    assert lines[0].split() == "fault struck proposed sending unknown open partial canceling cancel unknown".split()
+    assert [line for line in lines if line.startswith("invariants held")][0].split() == ["invariants", "held", "all"]
+
+
 def test_the_same_seed_tells_the_same(lct: Any) -> None:
     assert lct("simulate", "--seed", "2", "--json").stdout == lct("simulate", "--seed", "2", "--json").stdout
 
