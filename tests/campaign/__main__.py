@@ -22,6 +22,7 @@ from tests.campaign.policies import table
 from tests.campaign.running import side_by_side
 
 FOUND_MAX = 20
+JOBS = 2 * (os.cpu_count() or 1)
 
 
 def main() -> int:
@@ -32,7 +33,7 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=1_000, help="how many kills (default 1000); of each policy")
     parser.add_argument("--seed", type=int, default=1, help="the rigs are seed.0, seed.1, ... (default 1)")
     parser.add_argument("--rig", type=int, help="only this rig of the campaign, as it was")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="rigs at once (default: one a core)")
+    parser.add_argument("--jobs", type=int, default=JOBS, help=f"rigs at once (default {JOBS}: they wait a lot)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     asked = parser.parse_args()
     if asked.what == "policies":

@@ -17,12 +17,10 @@ from lct.clock import now_ns
 from lct.errors import LctError
 from lct.messages.trading_engine import StopTrading
 from tests.campaign.forked import Forked
-from tests.campaign.kill import LIES, Tally
+from tests.campaign.kill import LIES, SYMBOLS, Tally
 from tests.campaign.rig import Rig
 
 DAEMONS = ("execution", "market_data", "portfolio", "strategy_engine", "trading_engine")
-COINS = ("ADA", "ATOM", "AVAX", "BNB", "BTC", "DOGE", "DOT", "ETH", "LINK", "LTC", "SOL", "XRP")
-SYMBOLS = tuple(f"{coin}/USDT" for coin in COINS)
 RATE = 120
 POINTS = ("heard", "committed", "carried_out", "told", "folded", "recovered")
 ALONE, SEVERAL, ALL, STOPPED = "one", "several", "all at once", "stopped for a while"

@@ -25,7 +25,8 @@ from lct.errors import LctError
 from tests.campaign.forked import Forked
 from tests.campaign.rig import LIMIT_UNKNOWN, Rig, round_trip
 
-SYMBOLS = ("BTC/USDT", "ETH/USDT", "ADA/USDT", "BNB/USDT", "DOGE/USDT", "LTC/USDT", "SOL/USDT", "XRP/USDT", "ATOM/USDT")
+COINS = ("ADA", "ATOM", "AVAX", "BNB", "BTC", "DOGE", "DOT", "ETH", "LINK", "LTC", "SOL", "XRP")
+SYMBOLS = tuple(f"{coin}/USDT" for coin in COINS)
 ANY_MOMENT = "any moment"
 POINTS = (
     "heard.order_intended",
@@ -62,11 +63,11 @@ LIES: dict[str, dict[str, Any]] = {
     "a line cut before an order was taken": {"when": "before", "cut": True},
 }
 LIES_SHARE = 0.1
-UNKNOWN_MAX = 5
+UNKNOWN_MAX = 8
 """With more orders of unknown fate than this nobody is killed until they are known: their symbols wait for it."""
 LIFE_SECONDS = 2.5
 ASKS_MS = 100
-KILLS_A_RIG = 200
+KILLS_A_RIG = 50
 REST_SECONDS = 60.0
 ZEROS = ("lost", "duplicated", "orphaned", "drift", "violations")
 
