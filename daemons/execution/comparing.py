@@ -109,12 +109,15 @@ class Comparing:
         return all(account.balances.get(asset, ZERO) == total(asset) for asset in split_symbol(symbol))
 
     def _balances(self, account: Account) -> Iterator[Difference]:
-        """Compare each asset; those of orders that may have moved them meanwhile wait until that is known."""
+        """Compare each asset; those of orders that may have moved them meanwhile wait until that is known.
+
+        An order of which all looking says that it never was excuses nothing: then something else moved them.
+        """
         ledger = self.desk.book.ledger
         moving = {
             asset
-            for leg in self.desk.book.legs.values()
-            if leg.order.state in IN_FLIGHT
+            for key, leg in self.desk.book.legs.items()
+            if leg.order.state in IN_FLIGHT and not self.seeking.is_silent(key)
             for asset in split_symbol(leg.order.symbol)
         }
         for asset in sorted({*account.balances, *(asset for _, asset in ledger.balances)} - moving):

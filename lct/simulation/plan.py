@@ -63,7 +63,7 @@ GRAVE_ODDS = 0.25
 
 RATES = (0.0, 0.0, 0.03, 0.25)
 """How often a kind of fault strikes, drawn for each kind anew: a few at high rates find more than all at low ones."""
-OPERATIONS_PLANNED = 120
+OPERATIONS_PLANNED = 400
 KILLS_MAX = 12
 """Kills of one run, by each way of killing: a life costs more than all its orders."""
 KILLS_SPREAD = 1_200

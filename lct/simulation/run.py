@@ -147,13 +147,18 @@ class _Run:
             self.broken[broken] = None
 
     def _calm_down(self, house: House) -> None:
-        """End the faults; a person looks, and has the house go on where the accounts agree."""
+        """End the faults; a person looks, and has the house go on where the accounts agree.
+
+        Where they do not, no balance can prove that an order never was: the person says so, who asked the venue.
+        """
         if not self.stand.struck.is_over:
             self.stand.struck.is_over = True
             self.stand.witness.down_until = self.stand.witness.silent_until = 0
         execution = execution_of(house)
         if execution.book.house.standing is not Standing.ACTIVE and not execution.book.differences:
             house.ask(Resume("the faults are over", "simulation"))
+        if execution.book.differences:
+            self._resolve(house, sorted(execution.book.unknown))
 
     def _waits(self, fault: Fault) -> bool:
         """Whether a fault has to be watched for: what a person does, and what is aimed."""

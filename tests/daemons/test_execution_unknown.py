@@ -19,7 +19,7 @@ from lct.messages.exchange import (
     PlaceUnclear,
     VenueOrder,
 )
-from lct.messages.execution import Alerted, OrderMoved, StandingSet, SweepDue, Verdict
+from lct.messages.execution import Alerted, MismatchFound, OrderMoved, StandingSet, SweepDue, Verdict
 from tests.daemons.execution_room import NOW, Room, entry, order_id
 
 SECOND = 1_000_000_000
@@ -182,6 +182,21 @@ def test_a_balance_that_moved_keeps_a_silent_order_unknown():
     said = room.account({**room.balances(), "A": 2}, now_ns=SETTLED + 2)
 
     assert moves(said) == []
+    assert room.order(KEY).state is State.UNKNOWN
+
+
+def test_a_balance_that_no_order_found_anywhere_explains_halts_once_the_venue_must_have_shown_it():
+    room = room_with_unknown()
+    silent(room, SETTLED + 1, times=3)
+    moved = {**room.balances(), "USDT": room.balances()["USDT"] - 1}
+
+    first = room.account(moved, now_ns=SETTLED + 2)
+    later = room.account(moved, now_ns=SETTLED + 2 + TERMS.visibility_lag_ns)
+
+    assert not any(isinstance(thing, MismatchFound) for thing in first)
+    (found,) = [thing for thing in later if isinstance(thing, MismatchFound)]
+    assert [(one.kind, one.name) for one in found.differences] == [("balance", "USDT")]
+    assert room.daemon.book.house.standing is Standing.HALTED
     assert room.order(KEY).state is State.UNKNOWN
 
 
