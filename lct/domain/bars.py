@@ -60,6 +60,12 @@ class Bars:
             self.open_ns[keep], self.open[keep], self.high[keep], self.low[keep], self.close[keep], self.volume[keep]
         )
 
+    def at(self, rows: npt.NDArray[np.intp]) -> "Bars":
+        """Return copies of the bars at some places, in that order."""
+        return Bars(
+            self.open_ns[rows], self.open[rows], self.high[rows], self.low[rows], self.close[rows], self.volume[rows]
+        )
+
     def frozen(self) -> "Bars":
         """Return the bars as views that cannot be written to: for code that is not ours."""
         views = self[:]
