@@ -1,13 +1,13 @@
 """Quality: what is wrong with recorded bars, how good they are, and what of it can be put right without inventing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from math import fsum
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from lct.domain.bars import Bars, refusals
+from lct.domain.bars import Bars, Floats, Times, refusals
 
 JUMP = 3.0
 """A close this many times the one before, or a wick this many times the body's end, is not believed unseen."""
@@ -107,6 +107,27 @@ def repaired(raw: Bars, step_ns: int, *, prefer_last: bool = False) -> tuple[Bar
     return kept.take(~again), {what: count for what, count in done.items() if count}
 
 
+def joined(parts: Sequence[Bars]) -> tuple[Bars, Bars]:
+    """Join series of sound bars into one, oldest first, and return with it the rows that tell a bar differently.
+
+    Of several bars with one open, that of the first series is kept.
+    """
+    if len(parts) == 1:
+        return parts[0], parts[0][:0]
+    every = stacked(parts)
+    every = every.at(np.argsort(every.open_ns, kind="stable"))
+    again = np.zeros(len(every), dtype=np.bool_)
+    again[1:] = every.open_ns[1:] == every.open_ns[:-1]
+    if not again.any():
+        return every, every[:0]
+    return every.take(~again), every.take(again & ~_same_as_first(every, again))
+
+
+def stacked(parts: Sequence[Bars]) -> Bars:
+    """Return series of bars one behind the other."""
+    return Bars.of(*(np.concatenate(column) for column in zip(*map(columns, parts), strict=True)))
+
+
 def resampled(bars: Bars, step_ns: int, to_ns: int) -> tuple[Bars, int]:
     """Join sound bars of `step_ns`, in order, to bars of `to_ns`, and count the bars of windows that are not whole.
 
@@ -133,7 +154,7 @@ def resampled(bars: Bars, step_ns: int, to_ns: int) -> tuple[Bars, int]:
     )
 
 
-def columns(bars: Bars) -> tuple[npt.NDArray[np.generic], ...]:
+def columns(bars: Bars) -> tuple[Times, Floats, Floats, Floats, Floats, Floats]:
     """Return the six columns of bars."""
     return bars.open_ns, bars.open, bars.high, bars.low, bars.close, bars.volume
 

@@ -5,19 +5,19 @@ from types import ModuleType
 
 from lct.domain.bars import Bars
 from lct.errors import DataError, nearest
-from lct.formats import csv, parquet
+from lct.formats import csv, feather, json, parquet
 
-FORMATS = {".parquet": parquet, ".csv": csv}
+FORMATS = {".parquet": parquet, ".csv": csv, ".feather": feather, ".json": json}
 
 
 def read(path: Path) -> Bars:
-    """Read the bars of a Parquet or CSV file, as they are; raises DataError naming the file and what to do."""
+    """Read the bars of a file, as they are; raises DataError naming the file and what to do."""
     bars: Bars = _format(path).read(path)
     return bars
 
 
 def write(path: Path, bars: Bars) -> None:
-    """Write bars as Parquet or CSV, whole or not at all; raises DataError."""
+    """Write bars in the format of the name, whole or not at all; raises DataError."""
     _format(path).write(path, bars)
 
 

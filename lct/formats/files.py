@@ -6,7 +6,7 @@ from pathlib import Path
 from lct.domain.bars import timeframe_ns
 from lct.errors import DataError, NotFound, nearest
 
-NAME = re.compile(r"(?P<pair>[^-]+)-(?P<timeframe>[1-9]\d{0,3}[smhdw])(-(?P<period>.+))?\.(parquet|csv)")
+NAME = re.compile(r"(?P<pair>[^-]+)-(?P<timeframe>[1-9]\d{0,3}[smhdw])(-(?P<period>.+))?\.(parquet|csv|feather|json)")
 
 
 def described(path: Path) -> tuple[str, str] | None:

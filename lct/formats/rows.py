@@ -70,7 +70,7 @@ def writable(path: Path, bars: Bars) -> Times:
 
 
 def replace_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a file beside `path`, then put it in the place of `path` at once.
+    """Let `write` fill a file beside `path`, then put it in the place of `path` at once; on the disk when it returns.
 
     Raises DataError where the folder cannot be written; an interrupted write leaves the old file as it was.
     """
@@ -84,9 +84,20 @@ def replace_whole(path: Path, write: Callable[[Path], None]) -> None:
     try:
         write(part)
         part.chmod(0o644)
+        _sync(part)
         part.replace(path)
+        _sync(path.parent)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from None
     finally:
         with suppress(FileNotFoundError):
             part.unlink()
+
+
+def _sync(path: Path) -> None:
+    """Have a file, or what a folder names, on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -14,6 +14,7 @@ from lct.clock import rfc3339
 from lct.domain.bars import Bars, Floats, sound_part, timeframe_ns
 from lct.domain.instruments import Instrument, Kind, split_symbol
 from lct.domain.money import Money
+from lct.domain.quality import joined
 from lct.errors import ConfigError, DataError, nearest
 from lct.formats import files
 from lct.ports.feed import Feed, Tape
@@ -138,9 +139,9 @@ class Replay(Feed):
             parts.append(part)
             for reason, count in counts.items():
                 totals[reason] = totals.get(reason, 0) + count
-        bars, conflicts = join(parts)
-        if conflicts:
-            totals["conflicting_duplicate"] = conflicts
+        bars, conflicts = joined(parts)
+        if len(conflicts):
+            totals["conflicting_duplicate"] = len(conflicts)
         return bars, totals
 
     def _period(self, bars: Bars) -> Bars:
@@ -174,24 +175,6 @@ class Replay(Feed):
         )
 
 
-def join(parts: list[Bars]) -> tuple[Bars, int]:
-    """Join series of sound bars into one, oldest first, and count the bars that two of them tell differently.
-
-    Of several bars with one open, that of the first series is kept.
-    """
-    if len(parts) == 1:
-        return parts[0], 0
-    columns = [np.concatenate(column) for column in zip(*(_columns(part) for part in parts), strict=True)]
-    order = np.argsort(columns[0], kind="stable")
-    columns = [column[order] for column in columns]
-    first = np.concatenate([[True], columns[0][1:] != columns[0][:-1]]) if len(order) else np.zeros(0, dtype=np.bool_)
-    kept = np.flatnonzero(first)[np.cumsum(first) - 1]
-    differs = np.zeros(len(order), dtype=np.bool_)
-    for column in columns[1:]:
-        differs |= column != column[kept]
-    return Bars(*columns).take(first), int(differs.sum())
-
-
 def price_tick(bars: Bars) -> Decimal:
     """Return the largest 10^-k, k from 0 to 12, of which every price is a multiple as it would be written.
 
@@ -221,10 +204,6 @@ def _written_with(prices: Floats, digits: int) -> npt.NDArray[np.bool_]:
     steps = np.rint(prices * scale)
     held: npt.NDArray[np.bool_] = (steps / scale == prices) | (steps >= EXACT_INTEGER_MAX)
     return held
-
-
-def _columns(bars: Bars) -> tuple[npt.NDArray[np.int64], Floats, Floats, Floats, Floats, Floats]:
-    return bars.open_ns, bars.open, bars.high, bars.low, bars.close, bars.volume
 
 
 def _coverage(raw: list[Bars]) -> str:

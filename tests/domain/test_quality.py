@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lct.domain.bars import Bars, sound_part
-from lct.domain.quality import columns, repaired, report, resampled
+from lct.domain.quality import columns, joined, repaired, report, resampled, stacked
 
 STEP = 60_000_000_000
 BEGIN = 1_700_000_040_000_000_000 // STEP * STEP
@@ -26,16 +26,6 @@ def changed(at: int, **values: float) -> Bars:
     return made
 
 
-def joined(*parts: Bars) -> Bars:
-    return Bars.of(*(np.concatenate(column) for column in zip(*map(columns, parts), strict=True)))
-
-
-def test_a_sound_recording_is_sound_and_scores_a_hundred():
-    found = report(bars(), STEP)
-
-    assert (found.rows, found.counts, found.examples, found.score, found.is_sound) == (100, {}, (), 100.0, True)
-
-
 QUIRKS = {
     "a null": ("not_finite", changed(9, close=nan)),
     "1e308": ("not_finite", changed(9, volume=1e308)),
@@ -43,10 +33,10 @@ QUIRKS = {
     "a negative volume": ("not_positive", changed(9, volume=-1.0)),
     "high below close": ("high_below_low", changed(9, high=50.0, low=40.0)),
     "seconds off the grid": ("off_grid", changed(9, open_ns=BEGIN + 9 * STEP + 1)),
-    "a page repeated": ("duplicate", joined(bars()[:50], bars()[40:])),
-    "a page told differently": ("conflicting_duplicate", joined(bars()[:50], changed(45, volume=7.5)[40:])),
-    "pages out of order": ("out_of_order", joined(bars()[50:], bars()[:50])),
-    "an outage": ("gap", joined(bars()[:50], bars()[53:])),
+    "a page repeated": ("duplicate", stacked((bars()[:50], bars()[40:]))),
+    "a page told differently": ("conflicting_duplicate", stacked((bars()[:50], changed(45, volume=7.5)[40:]))),
+    "pages out of order": ("out_of_order", stacked((bars()[50:], bars()[:50]))),
+    "an outage": ("gap", stacked((bars()[:50], bars()[53:]))),
     "ten times the price": ("jump", changed(9, open=1000.0, high=1001.0, low=999.0, close=1000.0)),
     "a wick": ("jump", changed(9, high=1000.0)),
     "a minute without trades": ("zero_volume", changed(9, volume=0.0)),
@@ -74,7 +64,7 @@ def test_each_quirk_is_found_by_its_name_and_place(kind, raw):
 
 
 def test_a_gap_counts_the_bars_that_are_missing_and_names_the_first():
-    (gap,) = report(joined(bars()[:50], bars()[53:]), STEP).examples
+    (gap,) = report(stacked((bars()[:50], bars()[53:])), STEP).examples
 
     assert gap == ("gap", BEGIN + 50 * STEP, 3)
 
@@ -102,7 +92,7 @@ def test_repair_gives_the_sound_bars_in_order_and_invents_none(order, again):
 
 
 def test_of_two_tellings_of_a_bar_repair_keeps_the_first_or_where_asked_the_last():
-    raw = joined(bars()[:50], changed(45, volume=7.5)[40:])
+    raw = stacked((bars()[:50], changed(45, volume=7.5)[40:]))
 
     first, done = repaired(raw, STEP)
     last, _ = repaired(raw, STEP, prefer_last=True)
@@ -135,7 +125,7 @@ def test_resampling_joins_whole_windows_only_and_says_what_it_left_out():
 def test_a_window_with_a_gap_makes_no_bar():
     whole = bars(20)
     begin = int((-(BEGIN // STEP)) % 5)
-    holey = joined(whole[: begin + 1], whole[begin + 2 :])
+    holey = stacked((whole[: begin + 1], whole[begin + 2 :]))
 
     found, left_out = resampled(holey, STEP, 5 * STEP)
 
@@ -146,3 +136,19 @@ def test_a_window_with_a_gap_makes_no_bar():
 def test_a_length_that_is_no_multiple_is_refused():
     with pytest.raises(ValueError, match="do not make up"):
         resampled(bars(), 2 * STEP, 3 * STEP)
+
+
+@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 2)), unique_by=lambda row: row[0]), min_size=1))
+def test_joining_keeps_the_first_word_on_each_bar(series):
+    parts = [Bars.of([n for n, _ in rows], *[[float(price) for _, price in rows]] * 5) for rows in map(sorted, series)]
+    told: dict[int, int] = {}
+    conflicts = 0
+    for rows in map(sorted, series):
+        for n, price in rows:
+            conflicts += told.setdefault(n, price) != price
+
+    bars, differing = joined(parts)
+
+    assert dict(zip(bars.open_ns.tolist(), bars.close.tolist(), strict=True)) == told
+    assert bars.open_ns.tolist() == sorted(told)
+    assert len(differing) == conflicts

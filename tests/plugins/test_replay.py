@@ -13,7 +13,7 @@ from lct import formats
 from lct.domain.bars import Bars
 from lct.domain.instruments import Kind
 from lct.errors import ConfigError, DataError, NotFound
-from plugins.feeds.replay import Replay, amount_lot, join, price_tick
+from plugins.feeds.replay import Replay, amount_lot, price_tick
 
 START = 1_704_067_200_000_000_000
 STEP = 300_000_000_000
@@ -181,22 +181,6 @@ def test_prices_finer_than_twelve_digits_get_the_finest_tick():
 )
 def test_a_lot_is_worth_a_thousandth_of_a_quote_or_less(price, lot):
     assert amount_lot(Bars.of([0], [price], [price], [price], [price], [1.0])) == Decimal(lot)
-
-
-@given(st.lists(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 2)), unique_by=lambda row: row[0]), min_size=1))
-def test_joining_keeps_the_first_word_on_each_bar(series):
-    parts = [Bars.of([n for n, _ in rows], *[[float(price) for _, price in rows]] * 5) for rows in map(sorted, series)]
-    told: dict[int, int] = {}
-    conflicts = 0
-    for rows in map(sorted, series):
-        for n, price in rows:
-            conflicts += told.setdefault(n, price) != price
-
-    bars, counted = join(parts)
-
-    assert dict(zip(bars.open_ns.tolist(), bars.close.tolist(), strict=True)) == told
-    assert bars.open_ns.tolist() == sorted(told)
-    assert counted == conflicts
 
 
 @pytest.mark.data
