@@ -12,7 +12,6 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -69,6 +68,7 @@ LIFE_SECONDS = 2.5
 ASKS_MS = 100
 KILLS_A_RIG = 50
 REST_SECONDS = 60.0
+LOOK_SECONDS = 0.5
 WRONG = ("lost", "duplicated", "orphaned", "drift")
 ZEROS = (*WRONG, "violations")
 
@@ -89,16 +89,18 @@ class Tally:
 
         A stop may just be on its way, and who follows execution needs a moment for the last facts.
         """
-        rig.rest()
-        with suppress(AssertionError):
-            rig.soon(lambda: not any(rig.compare()[name] for name in WRONG) and not checked(rig), REST_SECONDS)
-        found = rig.compare()
+        until = time.perf_counter() + REST_SECONDS
+        while True:
+            rig.rest()
+            found, violations = rig.compare(), checked(rig)
+            if time.perf_counter() > until or not (violations or any(found[name] for name in WRONG)):
+                break
+            time.sleep(LOOK_SECONDS)
         self.orders += found["orders"]
         self.fills += found["fills"]
         for name in WRONG:
             self.found[name] += len(found[name])
             self.details += [f"{name}: {one}" for one in found[name]]
-        violations = checked(rig)
         self.found["violations"] += len(violations)
         self.details += [json.dumps(one) for one in violations]
 
