@@ -1,7 +1,8 @@
-"""`lct market`: the bars that the running house has heard: its symbols, their last bars, and how each stands."""
+"""`lct market`: the bars that the running house has heard, and recordings: files of bars, and the bar store."""
 
 from collections.abc import Iterator
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +14,9 @@ app = typer.Typer(name="market", no_args_is_help=True, add_completion=False)
 
 SYMBOLS = ("symbol", "timeframe", "bars", "last", "time")
 BARS = ("time", "open", "high", "low", "close", "volume")
+LISTED = ("venue", "symbol", "timeframe", "bars", "from", "to", "in_tail", "findings")
+IMPORTED = ("file", "venue", "symbol", "timeframe", "new", "known", "findings")
+CHECKED = ("file", "symbol", "timeframe", "bars", "from", "to", "score", "findings")
 BARS_ASKED_MAX = 1_000
 
 
@@ -34,7 +38,7 @@ Symbol = Annotated[str, typer.Argument(autocompletion=complete, metavar="SYMBOL"
 
 @app.callback()
 def market() -> None:
-    """Bars that the running house has heard. Example: lct market ticker BTC/USDT"""
+    """Bars that the running house has heard, and recordings of them. Example: lct market ticker BTC/USDT"""
 
 
 @app.command()
@@ -92,3 +96,123 @@ def _named(symbol: str) -> str:
     if not 0 < len(symbol) <= SYMBOL_LENGTH_MAX:
         raise NotFound(f"no symbol has {len(symbol)} letters; `lct market symbols` lists them")
     return symbol
+
+
+# -- recordings -----------------------------------------------------------------------------------------------------
+
+Store = Annotated[Path | None, typer.Option("--store", metavar="FOLDER", help="A bar store; else that of the home.")]
+NamedSymbol = Annotated[str | None, typer.Option("--symbol", help="Else as the name of the file tells.")]
+NamedFrame = Annotated[str | None, typer.Option("--timeframe", help="Else as the name of the file tells.")]
+Source = Annotated[Path, typer.Argument(metavar="FILE", help="A recording: .parquet, .csv, .feather or .json.")]
+Out = Annotated[Path, typer.Argument(metavar="OUT", help="Where to; its ending says which format.")]
+
+
+@app.command("list")
+def list_(folder: Store = None, json: o.Json = False) -> None:
+    """List what the bar store holds: series, period, bars, and rows that were refused or contradicted.
+
+    Example: lct market list --json
+    """
+    from lct.cli.recordings import listed
+
+    rows = listed(folder)
+    print_rows(
+        rows, json=json, columns=LISTED, none="the store is empty; `lct market import` fills it", spare=("from",)
+    )
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Recordings like BTC_USDT-5m-2024H1.parquet.")],
+    venue: Annotated[str, typer.Option("--venue", help="Whose bars they are, as in binance.")],
+    folder: Store = None,
+    symbol: NamedSymbol = None,
+    timeframe: NamedFrame = None,
+    json: o.Json = False,
+) -> None:
+    """Add recordings to the bar store; twice the same changes nothing, and a contradiction is kept as a finding.
+
+    Example: lct market import ~/bars/*.parquet --venue binance
+    """
+    from lct.cli.recordings import imported, in_words
+
+    rows = imported(files, venue, folder, symbol, timeframe, ctx.obj)
+    shown = rows if json else [{**row, "findings": in_words(row["findings"])} for row in rows]
+    print_rows(shown, json=json, columns=IMPORTED, none="no files", spare=("venue",))
+
+
+@app.command()
+def check(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="[PATH...]", help="Files, folders; else the store.")
+    ] = None,
+    allow: Annotated[Any, typer.Option("--allow", parser=o.names, metavar="A,B", help="Findings that are fine.")] = (),
+    folder: Store = None,
+    symbol: NamedSymbol = None,
+    timeframe: NamedFrame = None,
+    json: o.Json = False,
+) -> None:
+    """Look for gaps, duplicates, jumps, rows off the grid, copies and impossible rows, with a score per file.
+
+    The score is the share of the grid that holds a bar to be believed. Exit code 1 where something was found;
+    zero_volume is only told.
+
+    Example: lct market check ~/bars --allow gap --json
+    """
+    from lct.cli.recordings import checked, faults, in_words
+
+    rows = checked(paths or [], folder, symbol, timeframe, ctx.obj)
+    shown = rows if json else [{**row, "findings": in_words(row["findings"])} for row in rows]
+    print_rows(shown, json=json, columns=CHECKED, none="the store is empty", spare=("from", "to"))
+    if faults(rows, allow):
+        raise typer.Exit(1)
+
+
+@app.command()
+def repair(
+    file: Source,
+    out: Annotated[Path | None, typer.Option("--out", metavar="OUT", help="Where to; without it only tell.")] = None,
+    prefer: Annotated[
+        Any, typer.Option("--prefer", parser=o.one_of("first", "last"), help="first or last telling.")
+    ] = None,
+    timeframe: NamedFrame = None,
+    json: o.Json = False,
+) -> None:
+    """Drop what cannot be a bar, put the rest in order, each bar once; gaps stay gaps, nothing is made up.
+
+    Example: lct market repair BTC_USDT-5m-2024.csv --out BTC_USDT-5m-2024.parquet
+    """
+    from lct.cli.recordings import in_words, repaired
+
+    row = repaired(file, out, None, timeframe, prefer)
+    print_facts(row if json else {**row, "done": in_words(row["done"])}, json=json)
+
+
+@app.command()
+def convert(file: Source, out: Out, json: o.Json = False) -> None:
+    """Write a recording in another format: Parquet, CSV, and the Feather and JSON of freqtrade.
+
+    Example: lct market convert BTC_USDT-5m.json BTC_USDT-5m-2024.parquet
+    """
+    from lct.cli.recordings import converted
+
+    print_facts(converted(file, out), json=json)
+
+
+@app.command()
+def resample(
+    file: Source,
+    out: Out,
+    to: Annotated[str, typer.Option("--to", metavar="TIMEFRAME", help="As in 1h.")],
+    timeframe: NamedFrame = None,
+    json: o.Json = False,
+) -> None:
+    """Make longer bars out of short ones, of whole windows only: what a gap leaves of a window is counted, not used.
+
+    Example: lct market resample BTC_USDT-5m-2024.parquet BTC_USDT-1h-2024.parquet --to 1h
+    """
+    from lct.cli.recordings import resampled
+
+    print_facts(resampled(file, out, to, None, timeframe), json=json)

@@ -47,6 +47,17 @@ def names(text: Any) -> tuple[str, ...]:
     return found
 
 
+def one_of(*words: str) -> Callable[[Any], str]:
+    """Return a reader of one of some words."""
+
+    def read(text: Any) -> str:
+        if text not in words:
+            raise typer.BadParameter(f"{text!r} is none of {', '.join(words)}")
+        return str(text)
+
+    return read
+
+
 def complete_strategies(incomplete: str) -> Iterator[str]:
     """Complete a strategy, also as the last of a list with commas."""
     from lct import catalog
