@@ -10,13 +10,14 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
 
-from lct.domain.bars import Bars, refusals, timeframe_ns
+from lct.domain.bars import Bars, is_sound, refusals, timeframe_ns
 from lct.domain.quality import columns, joined, stacked
 from lct.errors import DataError, nearest
 from lct.formats import files, parquet
@@ -42,6 +43,9 @@ create table if not exists findings (
     series integer not null references series, open_ns integer not null, kind text not null, detail text not null,
     source text not null, primary key (series, open_ns, kind, detail)) strict, without rowid;
 """
+
+
+NONE = Bars.of([], [], [], [], [], []).frozen()
 
 
 class Series(NamedTuple):
@@ -102,7 +106,11 @@ class BarStore:
 
         Raises DataError for a series that has no name in a store, and where another process holds the store for long.
         """
-        reasons = refusals(raw, _step_ns(series))
+        step_ns = _step_ns(series)
+        if len(raw) == 1 and _is_bar(raw, step_ns):  # as a live bar does; a tenth of the time of looking at columns
+            with self._writing():
+                return self._add(series, raw, [], source)
+        reasons = refusals(raw, step_ns)
         backwards = reasons.pop("time_backwards").any()  # the order is no matter; what comes twice is compared below
         found: list[Finding] = []
         refused = np.zeros(len(raw), dtype=np.bool_)
@@ -132,14 +140,16 @@ class BarStore:
             rows = zip(*(column.tolist() for column in columns(fresh)), strict=True)
             self._db.executemany("insert into tail values (?, ?, ?, ?, ?, ?, ?)", ((number, *row) for row in rows))
             self._counts[number] += len(fresh)
-        kinds = Counter(one.kind for one in found)
         known = len(sound) - len(fresh)
+        if not found:
+            return Added(len(fresh), known, {})
+        kinds = Counter(one.kind for one in found)
         return Added(len(fresh), known - min(known, kinds["conflicting_duplicate"]), dict(kinds))
 
     def settle(self, series: Series) -> None:
         """Write all that the tail holds of a series into its months, the one that goes on too."""
         with self._writing():
-            self._settle(series, self._id(series), Bars.of([], [], [], [], [], []))
+            self._settle(series, self._id(series), NONE)
 
     def _settle(self, series: Series, number: int, fresh: Bars) -> None:
         every, _ = joined((self._tail(number, 0, FOREVER_NS), fresh))
@@ -174,7 +184,7 @@ class BarStore:
         _step_ns(series)
         number = self._known(series)
         # the tail first: what leaves it meanwhile is in a month by then
-        tail = Bars.of([], [], [], [], [], []) if number is None else self._tail(number, from_ns, to_ns)
+        tail = NONE if number is None else self._tail(number, from_ns, to_ns)
         months = self._of_months(series, from_ns, to_ns)
         return joined((months, tail))[0] if len(tail) else months
 
@@ -205,7 +215,7 @@ class BarStore:
         months = [month for month in self._months(series) if _overlaps(month, from_ns, to_ns)]
         parts = [parquet.read(self._path(series, month)) for month in months]
         if not parts:
-            return Bars.of([], [], [], [], [], [])
+            return NONE
         return (parts[0] if len(parts) == 1 else stacked(parts)).between(from_ns, to_ns)
 
     def _months(self, series: Series) -> list[str]:
@@ -230,7 +240,7 @@ class BarStore:
             "select open_ns, open, high, low, close, volume from tail where series = ? and open_ns >= ? and open_ns < ?"
         )
         rows = self._db.execute(f"{sql} order by open_ns", (number, from_ns, to_ns)).fetchall()
-        return Bars.of(*zip(*rows, strict=True)) if rows else Bars.of([], [], [], [], [], [])
+        return Bars.of(*zip(*rows, strict=True)) if rows else NONE
 
     def _known(self, series: Series) -> int | None:
         if series not in self._ids:
@@ -285,6 +295,13 @@ def series_of(store: BarStore, venue: str, symbol: str, timeframe: str) -> Serie
     return wanted
 
 
+def _is_bar(raw: Bars, step_ns: int) -> bool:
+    """Whether a single row is a bar, by plain numbers."""
+    open_ns, *values = (column.item() for column in columns(raw))
+    return open_ns % step_ns == 0 and is_sound(*values)
+
+
+@lru_cache(maxsize=1_024)
 def _step_ns(series: Series) -> int:
     """Return the length of a bar; raises DataError for a series that no file name can tell."""
     name = Path(files.file_name(series.symbol, series.timeframe, "2024-01"))
