@@ -235,13 +235,14 @@ def _account(made: Show, replay: "Replay") -> dict[str, Any]:
 
 def members(made: Show) -> list[dict[str, Any]]:
     """Return how each daemon is, how often it was started again, and how much memory is its own share."""
+    from lct.supervisor import conf
     from lct.supervisor.overview import overview
 
     told = made.supervisor.presences()
     return [
         {"name": d.name, "state": d.state, "restarts": about.epoch - 1 if about else 0, "pss_bytes": pss_bytes(d.pid)}
         for d, about in ((d, told.get(d.name)) for d in overview(made.supervisor).daemons)
-        if d.name != "conductor"
+        if d.name not in (conf.CONDUCTOR, conf.AUDIT)
     ]
 
 

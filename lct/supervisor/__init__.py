@@ -128,7 +128,7 @@ class Supervisor:
     ) -> list[str]:
         """Start daemons (None: all) and return their names in the order they start in, before they are ready.
 
-        The checker starts with execution, and nobody waits for it.
+        The checker starts with execution, as the last.
 
         With a supervisor that runs already, those that do not run yet are started. `environment` is added to that of
         the daemons; `conductor` starts the conductor too; `foreground` keeps supervisord a child, for `wait`;
@@ -138,8 +138,7 @@ class Supervisor:
         """
         from lct.config import ensure_home
 
-        names = conf.chosen(self.settings, programs)
-        every = conf.with_checker(self.settings, names)
+        every = conf.with_checker(self.settings, conf.chosen(self.settings, programs))
         ensure_home(self.home)
         with self._alone():
             found = self._found()
@@ -148,11 +147,11 @@ class Supervisor:
                 self._await_orphans([*every, conf.CONDUCTOR] if conductor else every)
                 self._write_copy(every, conductor=conductor)
                 self._spawn(dict(environment or {}), foreground=foreground)
-                return names
+                return every
             if conductor or environment:
                 raise Refused("the house runs already; `lct down` ends it, and then it can start in another way")
             self._add(*found, every)
-            return names
+            return every
 
     def wait(self) -> int:
         """Wait for the supervisord that `start(foreground=True)` made; return its exit code."""

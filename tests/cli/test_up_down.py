@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from lct.supervisor import Supervisor, conf
-from tests.supervisor.troupe import DAEMONS, pid_of, settings, soon, supervised, told_by
+from tests.supervisor.troupe import DAEMONS, MEMBERS, pid_of, settings, soon, supervised, told_by
 
 ROW = ["name", "state", "pid", "ready", "heartbeat_age_seconds", "reasons"]
 
@@ -41,10 +41,10 @@ def test_up_status_and_down(supervisor: Supervisor, lct: Any) -> None:
     for document in (json.loads(up.stdout), json.loads(status.stdout)):
         assert list(document) == ["verdict", "daemons"]
         assert document["verdict"] == "up"
-        assert states(document) == dict.fromkeys(DAEMONS, "up")
-        assert [list(row) for row in document["daemons"]] == [ROW] * len(DAEMONS)
+        assert states(document) == dict.fromkeys(MEMBERS, "up")
+        assert [list(row) for row in document["daemons"]] == [ROW] * len(MEMBERS)
         assert all(row["ready"] and row["pid"] and row["heartbeat_age_seconds"] < 3 for row in document["daemons"])
-    assert json.loads(down.stdout) == {"stopped": sorted(DAEMONS), "killed": []}
+    assert json.loads(down.stdout) == {"stopped": sorted(MEMBERS), "killed": []}
     assert json.loads(after.stdout)["verdict"] == "down"
     assert states(json.loads(after.stdout)) == dict.fromkeys(DAEMONS, "down")
 
@@ -62,7 +62,7 @@ def test_up_twice_leaves_what_runs_alone(supervisor: Supervisor, document: Any) 
 
     pids = {row["name"]: row["pid"] for row in second["daemons"]}
     assert pids["portfolio"] == first["daemons"][0]["pid"]
-    assert set(pids) == set(DAEMONS)
+    assert set(pids) == set(MEMBERS)
 
 
 def test_a_stopped_daemon_makes_the_verdict_down(supervisor: Supervisor, lct: Any, document: Any) -> None:
@@ -79,8 +79,8 @@ def test_a_stopped_daemon_makes_the_verdict_down(supervisor: Supervisor, lct: An
     finally:
         os.kill(pid_of(supervisor, "portfolio"), signal.SIGCONT)
 
-    assert states(found) == {"execution": "up", "portfolio": "late"}
-    assert found["daemons"][1]["reasons"][0].startswith("no heartbeat for 3.")
+    assert states(found) == {"audit": "up", "execution": "up", "portfolio": "late"}
+    assert found["daemons"][2]["reasons"][0].startswith("no heartbeat for 3.")
 
 
 def test_who_is_not_up_is_named_with_its_last_words(supervisor: Supervisor, lct: Any, home: Path) -> None:

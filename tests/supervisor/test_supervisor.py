@@ -15,7 +15,7 @@ from lct.errors import LctError, NoAnswer, NotFound, Refused
 from lct.supervisor import Supervisor
 from lct.supervisor.conf import CONDUCTOR, NAME
 from lct.supervisor.processes import runs
-from tests.supervisor.troupe import DAEMONS, MEMBERS, pid_of, plain_settings, settings, soon, supervised, told_by
+from tests.supervisor.troupe import MEMBERS, pid_of, plain_settings, settings, soon, supervised, told_by
 
 TWO = ("market_data", "strategy_engine")
 
@@ -37,7 +37,7 @@ def test_all_start_and_nothing_is_left_when_they_are_stopped(supervisor: Supervi
 
     killed = supervisor.stop()
 
-    assert names == list(DAEMONS)
+    assert names == list(MEMBERS)
     assert began == dict.fromkeys(MEMBERS, "RUNNING")
     assert killed == []
     assert not runs(supervisord)

@@ -218,7 +218,7 @@ def test_with_their_supervisor_they_end_and_with_the_next_one_they_go_on(living:
 def test_a_supervisor_killed_while_all_begin_leaves_nobody_behind(home: Path) -> None:
     furnish(home / "h")
     with House(home / "h", replayed=False) as house:
-        pids = soon(lambda: len(house.pids()) == len(EIGHT) + 1 and house.pids())
+        pids = soon(lambda: len(house.pids()) == len(EIGHT) + 2 and house.pids())
         house.kill(SUPERVISORD)
 
         soon(lambda: not any(runs(pid, name) for name, pid in pids.items()), 10.0)
