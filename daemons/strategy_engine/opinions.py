@@ -106,6 +106,10 @@ class Opinions(Protocol):
         """
         ...
 
+    def ahead(self, stretch: Sequence[BarsClosed]) -> list[tuple[Columns, Labels]]:
+        """Return what `at` would of bars to come, of as many of them as is known already."""
+        ...
+
 
 class Tail:
     """The last bars of one symbol, as many as any window can need, in arrays that never grow."""
@@ -181,6 +185,10 @@ class Heard:
             labels.append(self._label(series, bars.open_ns))
         return columns, tuple(labels)
 
+    def ahead(self, stretch: Sequence[BarsClosed]) -> list[tuple[Columns, Labels]]:
+        """Return nothing: what is heard is scored, and no more."""
+        return []
+
     def _score(self, judge: Judge, symbol: str, series: Bars, open_ns: int) -> float | None:
         span = judge.grid.span(series.open_ns, judge.grid.block_of(open_ns))
         if span.scored == span.end:
@@ -229,6 +237,16 @@ class Recorded:
         places = [self._columns[symbol] for symbol in bars.symbols]
         picked = [(name, [scores[place] for place in places]) for name, scores in columns]
         return picked, tuple([labels[place] for place in places])
+
+    def ahead(self, stretch: Sequence[BarsClosed]) -> list[tuple[Columns, Labels]]:
+        """Look up the bars to come, to the end of the segment of the first."""
+        found = [self.at(stretch[0])]
+        for bars in stretch[1:]:
+            row = self._rows.get(bars.open_ns)
+            if row is None or bars.symbols is not self._symbols:
+                break
+            found.append(row)
+        return found
 
     def _turn(self, bars: BarsClosed) -> None:
         """Compute the segment that the bars open in."""
