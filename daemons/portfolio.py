@@ -172,7 +172,8 @@ class Portfolio(Daemon):
 
     def silent_for(self, heard: Sequence[Words]) -> int:
         """Bars within a day are heard in silence."""
-        return bisect_right(heard, self._day_ends_ns, key=time_of)
+        ends_ns = self._day_ends_ns
+        return len(heard) if time_of(heard[-1]) <= ends_ns else bisect_right(heard, ends_ns, key=time_of)
 
     def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
         """Mark the equity on each of the bars."""

@@ -138,7 +138,10 @@ class Execution(Daemon):
 
     def silent_for(self, heard: Sequence[Words]) -> int:
         """Bars within a day are heard in silence."""
-        return bisect_left(heard, self.book.next_day_ns, key=time_of) if self.book.deposited else len(heard)
+        ends_ns = self.book.next_day_ns
+        if not self.book.deposited or time_of(heard[-1]) < ends_ns:
+            return len(heard)
+        return bisect_left(heard, ends_ns, key=time_of)
 
     def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
         """Keep the marks."""

@@ -202,8 +202,8 @@ class TradingEngine(Daemon):
 
     def silent_for(self, heard: Sequence[Words]) -> int:
         """Bars, and scores that call for nothing, are heard in silence, but where a position begins to be watched."""
-        if self._just_entered:
-            return 0
+        if type(heard[0][0]) is BarsClosed:
+            return 0 if self._just_entered else len(heard)
         for count, words in enumerate(heard):
             for word in words:
                 if type(word) is Scored and self._calling(word):
@@ -212,11 +212,13 @@ class TradingEngine(Daemon):
 
     def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
         """Keep the closes and the last scores: those that call for nothing leave nothing else behind."""
-        self._scored |= {word.strategy: word for words in heard for word in words if type(word) is Scored}
         bars = last_of_each_universe(heard)
         for last in bars:
             self.mark(last, last.time_ns)
         self.cycles += len(heard) - len(bars) if bars else 0
+        for word in heard[-1]:
+            if type(word) is Scored:
+                self._scored[word.strategy] = word
 
     @on(Filled)
     def hear_fill(self, fill: Filled, now_ns: int) -> Saying:

@@ -8,7 +8,6 @@ next one is played.
 """
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple
@@ -26,11 +25,11 @@ Routes = Mapping[type[Message], Sequence[tuple[Seat, Callable[[Any, int], Any]]]
 
 
 class Passed(NamedTuple):
-    """What went by: the time of the last, the rounds, the words told by type, and the number of the last bars."""
+    """What went by: the time of the last, the rounds, the words told in them, and the number of the last bars."""
 
     now_ns: int
     rounds: int
-    counts: Counter[type[Message]]
+    words: list[Words]
     md_seq: int | None
 
 
@@ -81,18 +80,31 @@ class Foresight:
     def _go_by(self, at: int, end: int) -> Passed:
         for seat, heard, said in self._told:
             seat.daemon.pass_by(heard[at:end], said[at:end])
-        rounds, counts, md_seq = end - at, Counter[type[Message]](), None
-        for words, followers in self._levels:
-            told = words[at:end]
+        rounds, words, md_seq = end - at, list[Words](), None
+        for level, followers in self._levels:
+            told = level[at:end]
             for seat in followers:
                 seat.daemon.pass_by(told, ())
-            rounds += sum(map(bool, told))
-            counts.update(map(type, chain.from_iterable(told)))
-            for word in told[-1]:
-                md_seq = word.md_seq if type(word) is BarsClosed else md_seq
+            rounds += len(told) - told.count(())
+            words += told
+            md_seq = next((word.md_seq for word in told[-1] if type(word) is BarsClosed), md_seq)
         self.port.pass_by(end - at)
         self.seat.look()
-        return Passed(self._times[end - 1], rounds, counts, md_seq)
+        return Passed(self._times[end - 1], rounds, words, md_seq)
+
+    def open_round(self) -> Words | None:
+        """Let the next result alone go by in the round of the port, and return what its owner says on it.
+
+        None where that is not known: then the port's round is played as well.
+        """
+        at = self.port.given - self._first
+        if not 0 <= at < len(self._times):
+            return None
+        owner = self._told[0]
+        owner.seat.daemon.pass_by(owner.heard[at : at + 1], owner.said[at : at + 1])
+        self.port.pass_by(1)
+        self.seat.look()
+        return owner.said[at]
 
     def _foresee(self) -> None:
         """Ask the leaders, level by level, what will be said; the first level is that of the port alone."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import chain
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -90,20 +91,30 @@ class LocalBus:
         self._is_sound = True
 
     def _pass_by(self, until_md_seq: int | None, until_ns: int) -> bool:
-        """Let what a feed gives next go by at once, as far as all who would hear of it foresee that nothing follows.
+        """Let what a recording gives next go by at once, as far as it is foreseen that nothing follows from it.
 
-        The house is as it would be after the rounds, which are counted; False where the next one has to be played.
+        The house is as it would be after those rounds. False where the next one has to be played; where nothing else is
+        due with it, what is said in its first round is foreseen, and waits to be heard.
         """
         foresight = self._foresight
         if foresight is None:
             return False
+        others_due_ns = self._next_due_ns(but=foresight.seat)
         most = NEVER_NS if until_md_seq is None else until_md_seq - foresight.port.given
-        passed = foresight.pass_by(min(until_ns, self._next_due_ns(but=foresight.seat) - 1), most)
+        passed = foresight.pass_by(min(until_ns, others_due_ns - 1), most)
         if passed is None:
-            return False
+            said = foresight.open_round() if self._due_ns < others_due_ns else None
+            if said is None:
+                return False
+            self.now_ns = self._due_ns
+            self.round += 1
+            self._words = [Heard(foresight.seat.name, n, word, None, None) for n, word in enumerate(said)]
+            self._due_ns = self._next_due_ns()
+            self._come_to_rest()
+            return True
         self.now_ns = passed.now_ns
         self.round += passed.rounds
-        self.counts.update(passed.counts)
+        self.counts.update(map(type, chain.from_iterable(passed.words)))
         self.md_seq = passed.md_seq or self.md_seq
         self._due_ns = self._next_due_ns()
         return True

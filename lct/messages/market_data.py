@@ -44,6 +44,8 @@ def last_of_each_universe(heard: Sequence[Sequence[Event]]) -> list[BarsClosed]:
 
     A mark stays until there is a newer one, so bars of the same symbols leave nothing of the ones before.
     """
+    if type(heard[0][0]) is not BarsClosed:
+        return []
     bars = [word for words in heard for word in words if type(word) is BarsClosed]
     return [now for now, then in pairwise(bars) if then.symbols is not now.symbols] + bars[-1:]
 
