@@ -1,8 +1,9 @@
 """Market data: hears rows from a feed, refuses what cannot be a bar, and announces the bars that closed."""
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from typing import Annotated, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Annotated, NamedTuple, cast
 
 import msgspec
 from msgspec import Meta
@@ -98,9 +99,8 @@ class MarketData(Daemon):
 
     def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
         """Keep the bars that were foreseen."""
-        bars = [word for (word,) in said if isinstance(word, BarsClosed)]
-        self._kept.extend(bars)
-        self._latest_open_ns = bars[-1].open_ns
+        self._kept.extend(cast(Iterable[BarsClosed], chain.from_iterable(said)))
+        self._latest_open_ns = self._kept[-1].open_ns
 
     def _refuse(self, rows: Rows, reason: str) -> Iterator[Event]:
         """Count what is refused, and announce the sound rows of a timestamp whose time is sound."""

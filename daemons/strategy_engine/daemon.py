@@ -78,9 +78,11 @@ class StrategyEngine(Daemon):
         self._latest.hear(bars, columns)
         return self._say(bars, columns, self._regimes.changes(bars, labels))
 
-    def _say(self, bars: BarsClosed, columns: Columns, changes: list[RegimeChanged]) -> list[Event]:
+    def _say(self, bars: BarsClosed, columns: Columns, changes: Sequence[RegimeChanged]) -> list[Event]:
         md_seq, time_ns, symbols = bars.md_seq, bars.time_ns, bars.symbols
-        return [*[Scored(name, md_seq, time_ns, symbols, scores) for name, scores in columns], *changes]
+        said: list[Event] = [Scored(name, md_seq, time_ns, symbols, scores) for name, scores in columns]
+        said += changes
+        return said
 
     def rehears_since(self, recovered_md_seq: int) -> int:
         """Return the `md_seq` after which bars must be heard again; each timestamp is one, so gaps only add history."""
@@ -101,17 +103,22 @@ class StrategyEngine(Daemon):
         if len(stretch) != len(heard) or self._recalled is not None:
             return ()
         regimes = self._regimes.copy()
-        return [
-            self._say(bars, columns, regimes.changes(bars, labels))
-            for bars, (columns, labels) in zip(stretch, self._opinions.ahead(stretch), strict=False)
-        ]
+        said: list[Words] = []
+        for bars, (columns, labels) in zip(stretch, self._opinions.ahead(stretch), strict=False):
+            said.append(self._say(bars, columns, regimes.changes(bars, labels) if labels is not regimes.labels else ()))
+        return said
 
     def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
         """Remember the last scores, and all that was said about regimes."""
         stretch = [bars for (bars,) in heard if isinstance(bars, BarsClosed)]
+        last: Columns = []
         for bars, (columns, labels) in zip(stretch, self._opinions.ahead(stretch), strict=True):
-            self._latest.hear(bars, columns)
-            self._regimes.changes(bars, labels)
+            if bars.symbols is not stretch[-1].symbols:
+                self._latest.hear(bars, columns)
+            if labels is not self._regimes.labels:
+                self._regimes.changes(bars, labels)
+            last = columns
+        self._latest.hear(stretch[-1], last)
 
     def _remember(self, bars: BarsClosed) -> None:
         """Know the labels that were said up to the last bars that were heard again."""

@@ -17,12 +17,12 @@ class Regimes:
         self._grid = grid
         self._known: dict[str, tuple[int, str]] = {}
         self._turn_ns = 0
-        self._labels: Labels = ()
+        self.labels: Labels = ()
 
     def copy(self) -> "Regimes":
         """Return one that goes on from here by itself."""
         copied = Regimes(self._grid)
-        copied._known, copied._turn_ns, copied._labels = dict(self._known), self._turn_ns, self._labels
+        copied._known, copied._turn_ns, copied.labels = dict(self._known), self._turn_ns, self.labels
         return copied
 
     def known(self) -> dict[str, str]:
@@ -40,7 +40,7 @@ class Regimes:
 
     def changes(self, bars: BarsClosed, labels: Labels) -> list[RegimeChanged]:
         """Return what must be said about regimes, and remember it; labels that are the same object say nothing new."""
-        if labels is self._labels:
+        if labels is self.labels:
             return []
         block = self._grid.block_of(bars.open_ns)
         changed: list[tuple[str, str]] = []
@@ -56,5 +56,5 @@ class Regimes:
             self._known[symbol] = (block, label)
             if label != before:
                 changed.append((symbol, label))
-        self._labels = labels
+        self.labels = labels
         return [RegimeChanged(symbol, bars.md_seq, bars.time_ns, label) for symbol, label in changed]

@@ -189,16 +189,26 @@ class TradingEngine(Daemon):
         calling = self._calling(scored)
         return self._act(calling, now_ns, self.trading.state) if calling else None
 
-    def _calling(self, scored: Scored) -> list[tuple[Holding, float | None]]:
+    def _row(self, scored: Scored) -> list[Holding]:
         row = self._rows.get(scored.strategy)
         if row is None or row[0] is not scored.symbols:
             row = (scored.symbols, [self.holding(scored.strategy, symbol) for symbol in scored.symbols])
             self._rows[scored.strategy] = row
+        return row[1]
+
+    def _calling(self, scored: Scored) -> list[tuple[Holding, float | None]]:
         return [
             (holding, score)
-            for holding, score in zip(row[1], scored.scores, strict=True)
+            for holding, score in zip(self._row(scored), scored.scores, strict=True)
             if (holding.watched if score is None else not holding.low < score < holding.high)
         ]
+
+    def _calls(self, scored: Scored) -> bool:
+        """Whether any score calls for something; `_calling` says which."""
+        for holding, score in zip(self._row(scored), scored.scores, strict=True):
+            if holding.watched if score is None else not holding.low < score < holding.high:
+                return True
+        return False
 
     def silent_for(self, heard: Sequence[Words]) -> int:
         """Bars, and scores that call for nothing, are heard in silence, but where a position begins to be watched."""
@@ -206,7 +216,7 @@ class TradingEngine(Daemon):
             return 0 if self._just_entered else len(heard)
         for count, words in enumerate(heard):
             for word in words:
-                if type(word) is Scored and self._calling(word):
+                if type(word) is Scored and self._calls(word):
                     return count
         return len(heard)
 

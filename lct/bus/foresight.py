@@ -85,7 +85,7 @@ class Foresight:
             told = level[at:end]
             for seat in followers:
                 seat.daemon.pass_by(told, ())
-            rounds += len(told) - told.count(())
+            rounds += sum(map(bool, told))
             words += told
             md_seq = next((word.md_seq for word in told[-1] if type(word) is BarsClosed), md_seq)
         self.port.pass_by(end - at)
@@ -120,7 +120,7 @@ class Foresight:
                     count = len(said)
                     told.append(Told(seat, heard, said))
             self._told += told
-            heard = [tuple(chain(*words)) for words in zip(*(leader.said for leader in told), strict=False)]
+            heard = _together([leader.said for leader in told])
             kinds = set(map(type, chain.from_iterable(heard)))
             found = {seat.name: seat for kind in kinds for seat, _ in self._routes.get(kind, ())}
             hearers = [found[name] for name in sorted(found)]
@@ -129,6 +129,11 @@ class Foresight:
         self._times = list(times[:count])
         # foresight in vain shall cost little, so it begins small
         self._stretch = min(STRETCH_MAX, 2 * count + 1)
+
+
+def _together(said: list[Sequence[Words]]) -> Sequence[Words]:
+    """Return the words of each round, of all who speak in it."""
+    return said[0] if len(said) == 1 else [tuple(chain(*words)) for words in zip(*said, strict=False)]
 
 
 def foresight_of(seats: Iterable[Seat], routes: Routes) -> Foresight | None:

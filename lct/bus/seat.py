@@ -187,8 +187,9 @@ class Seat:
         if not self._is_durable and type(said) is GeneratorType:
             self._advance(said, heard, round_)
             return
+        say = self._say
         for thing in said:
-            self._say(thing, heard, round_)
+            say(thing, heard, round_)
 
     def _advance(
         self,

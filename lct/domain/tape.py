@@ -1,7 +1,7 @@
 """A tape: recorded bars of several symbols on one timeline, as a feed and a paper venue read them."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -47,9 +47,13 @@ class Tape:
 
     def rows(self, first: int, last: int) -> list[Row]:
         """Return the rows of the timestamps first..last-1, as Python lists (cheaper to read one by one)."""
+        return list(map(Row._make, self.cells(first, last)))
+
+    def cells(self, first: int, last: int) -> Iterable[tuple[Any, ...]]:
+        """Return the rows as plain tuples, for who makes something else of them at once."""
         times = self.times[first:last]
         if not len(times):
-            return []
+            return ()
         present = np.zeros((len(times), len(self.symbols)), dtype=np.bool_)
         table = np.empty((5, len(times), len(self.symbols)))
         for column, bars in enumerate(self._series.values()):
@@ -59,8 +63,7 @@ class Tape:
             for field, values in enumerate((part.open, part.high, part.low, part.close, part.volume)):
                 table[field, at, column] = values
         if present.all():
-            columns = (times.tolist(), [self.symbols] * len(times), *table.tolist())
-            return list(map(Row._make, zip(*columns, strict=True)))
+            return zip(times.tolist(), [self.symbols] * len(times), *table.tolist(), strict=True)
         return [self._sparse(t, present[i], table[:, i]) for i, t in enumerate(times.tolist())]
 
     def _sparse(self, open_ns: int, present: np.ndarray, table: np.ndarray) -> Row:

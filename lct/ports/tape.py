@@ -43,7 +43,7 @@ class TapePort:
 
     def _read(self, first: int, last: int) -> list[Rows]:
         timeframe = self.tape.timeframe
-        return [Rows(number, timeframe, *row) for number, row in enumerate(self.tape.rows(first, last), first + 1)]
+        return [Rows(number, timeframe, *row) for number, row in enumerate(self.tape.cells(first, last), first + 1)]
 
     def _refusals(self) -> list[Event]:
         return [RowsRefused(symbol, counts) for symbol, counts in sorted(self._refused.items())]
@@ -71,7 +71,8 @@ class TapePort:
         if self.given == 0 and self._refused:
             return (), ()
         rows = self._ahead[: -most - 1 : -1]
-        return [row.open_ns + self._step_ns for row in rows], rows
+        times = self.tape.times[self.given : self.given + len(rows)]
+        return (times + self._step_ns).tolist(), rows
 
     def pass_by(self, count: int) -> None:
         """Count the next rows as given."""
