@@ -21,7 +21,7 @@ from lct.domain.positions import Position
 from lct.domain.trades import Trade
 from lct.messages.base import Event
 from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid
-from lct.messages.market_data import BarsClosed, time_of
+from lct.messages.market_data import BarsClosed, last_of_each_universe, time_of
 from lct.messages.portfolio import (
     AdoptionBooked,
     Balances,
@@ -176,11 +176,17 @@ class Portfolio(Daemon):
         return len(heard) if time_of(heard[-1]) <= ends_ns else bisect_right(heard, ends_ns, key=time_of)
 
     def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
-        """Mark the equity on each of the bars."""
-        for words in heard:
-            for bars in words:
-                if type(bars) is BarsClosed:
-                    self.mark(bars, bars.time_ns)
+        """Mark the equity on each of the bars; while nothing is held it is the cash on all of them."""
+        stretch = [bars for words in heard for bars in words if type(bars) is BarsClosed]
+        if self._open or stretch[0].md_seq <= self._md_seq:
+            for bars in stretch:
+                self.mark(bars, bars.time_ns)
+            return
+        self._window.extend([(bars.symbols, bars.close) for bars in stretch])
+        for bars in last_of_each_universe(heard):
+            self.marks.hear(bars.symbols, bars.close)
+        self._marked += len(stretch) - 1
+        self._go_on(stretch[-1].md_seq)
 
     def _turn_day(self, bars: BarsClosed) -> Iterator[Said]:
         """Close the day before the first bar of the next is marked; midnight still belongs to the day before it."""

@@ -236,8 +236,9 @@ class LocalBus:
             if word.to is None and type(word.message) in self._hears:
                 self._one_word(word)
                 return
+        deliver = self._deliver
         for word in words:
-            self._deliver(word)
+            deliver(word)
         now_ns, look_again = self.now_ns, False
         for seat in self._seats:
             if seat.due_ns <= now_ns:
