@@ -127,8 +127,8 @@ class Foresight:
             if kinds:
                 self._levels.append((heard, [seat for seat in hearers if seat.name not in self._leaders]))
         self._times = list(times[:count])
-        # foresight in vain shall cost little, so it begins small
-        self._stretch = min(STRETCH_MAX, 2 * count + 1)
+        # foresight in vain shall cost little, so it begins small each time
+        self._stretch = min(STRETCH_MAX, 2 * self._stretch + 1) if count else 1
 
 
 def _together(said: list[Sequence[Words]]) -> Sequence[Words]:
