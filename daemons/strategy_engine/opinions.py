@@ -231,7 +231,7 @@ class Recorded:
             row = self._rows.get(bars.open_ns)
             if row is not None:
                 return row
-        if bars.open_ns not in self._rows or not self._columns.keys() >= set(bars.symbols):
+        if not self._has(bars):
             self._turn(bars)
         columns, labels = self._rows[bars.open_ns]
         places = [self._columns[symbol] for symbol in bars.symbols]
@@ -242,11 +242,16 @@ class Recorded:
         """Look up the bars to come, to the end of the segment of the first."""
         found = [self.at(stretch[0])]
         for bars in stretch[1:]:
-            row = self._rows.get(bars.open_ns)
-            if row is None or bars.symbols is not self._symbols:
-                break
+            row = self._rows.get(bars.open_ns) if bars.symbols is self._symbols else None
+            if row is None:
+                if not self._has(bars):
+                    break
+                row = self.at(bars)
             found.append(row)
         return found
+
+    def _has(self, bars: BarsClosed) -> bool:
+        return bars.open_ns in self._rows and self._columns.keys() >= set(bars.symbols)
 
     def _turn(self, bars: BarsClosed) -> None:
         """Compute the segment that the bars open in."""

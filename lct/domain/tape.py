@@ -7,6 +7,9 @@ import numpy as np
 
 from lct.domain.bars import Bars, Times, timeframe_ns
 
+UNIVERSES_MAX = 1_000
+"""Sets of symbols with a bar at one time that are remembered."""
+
 
 class Row(NamedTuple):
     """All bars of one timestamp, in columns; symbols without a bar there are not in it."""
@@ -30,6 +33,7 @@ class Tape:
         self.symbols = tuple(sorted(series))
         self._series = {symbol: series[symbol].frozen() for symbol in self.symbols}
         columns = [bars.open_ns for bars in self._series.values()]
+        self._universes: dict[bytes, tuple[str, ...]] = {}
         self.times: Times = np.unique(np.concatenate(columns)) if columns else np.empty(0, dtype=np.int64)
 
     def __len__(self) -> int:
@@ -67,5 +71,15 @@ class Tape:
         return [self._sparse(t, present[i], table[:, i]) for i, t in enumerate(times.tolist())]
 
     def _sparse(self, open_ns: int, present: np.ndarray, table: np.ndarray) -> Row:
-        symbols = tuple(s for s, here in zip(self.symbols, present, strict=True) if here)
-        return Row(open_ns, symbols, *(table[:, present].tolist()))
+        return Row(open_ns, self._present(present), *(table[:, present].tolist()))
+
+    def _present(self, present: np.ndarray) -> tuple[str, ...]:
+        """Return the symbols that are present; one object for the same symbols, which readers tell by identity."""
+        key = present.tobytes()
+        found = self._universes.get(key)
+        if found is None:
+            symbols = tuple(s for s, here in zip(self.symbols, present, strict=True) if here)
+            found = self.symbols if len(symbols) == len(self.symbols) else symbols
+            if len(self._universes) < UNIVERSES_MAX:
+                self._universes[key] = found
+        return found
