@@ -65,7 +65,7 @@ class Foresight:
             return None
         if not 0 <= at < len(self._times):
             at = 0
-            self._foresee()
+            self._foresee(min(most, self._stretch))
         end = min(at + most, bisect_right(self._times, until_ns))
         for words, followers in self._levels:
             for seat in followers:
@@ -106,10 +106,10 @@ class Foresight:
         self.seat.look()
         return owner.said[at]
 
-    def _foresee(self) -> None:
+    def _foresee(self, most: int) -> None:
         """Ask the leaders, level by level, what will be said; the first level is that of the port alone."""
         self._first, self._told, self._levels = self.port.given, [], []
-        times, results = self.port.ahead(self._stretch)
+        times, results = self.port.ahead(most)
         heard: Sequence[Words] = [(event,) for event in results]
         hearers, count = [self.seat], len(results)
         while hearers and count:
