@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from decimal import Decimal
 
+from daemons.trading_engine.calling import Call, Calling
 from daemons.trading_engine.control import Turn, turned
 from daemons.trading_engine.entries import entry_size, request_of
 from daemons.trading_engine.holdings import Config, Holding, begin_watch
@@ -68,7 +69,7 @@ class TradingEngine(Daemon):
         self.signals = 0
         self.withheld: Counter[str] = Counter()
         self._scored: dict[str, Scored] = {}
-        self._rows: dict[str, tuple[tuple[str, ...], list[Holding]]] = {}
+        self._calling = Calling(self.holding)
         self._just_entered: list[Holding] = []
         self._watches_closes = config.exits.trailing is not None or config.exits.max_bars is not None
 
@@ -186,29 +187,8 @@ class TradingEngine(Daemon):
         self._scored[scored.strategy] = scored
         if scored.md_seq < self.md_seq:
             return None  # it came late, and what it says is of bars that others have followed
-        calling = self._calling(scored)
+        calling = self._calling.of(scored)
         return self._act(calling, now_ns, self.trading.state) if calling else None
-
-    def _row(self, scored: Scored) -> list[Holding]:
-        row = self._rows.get(scored.strategy)
-        if row is None or row[0] is not scored.symbols:
-            row = (scored.symbols, [self.holding(scored.strategy, symbol) for symbol in scored.symbols])
-            self._rows[scored.strategy] = row
-        return row[1]
-
-    def _calling(self, scored: Scored) -> list[tuple[Holding, float | None]]:
-        return [
-            (holding, score)
-            for holding, score in zip(self._row(scored), scored.scores, strict=True)
-            if (holding.watched if score is None else not holding.low < score < holding.high)
-        ]
-
-    def _calls(self, scored: Scored) -> bool:
-        """Whether any score calls for something; `_calling` says which."""
-        for holding, score in zip(self._row(scored), scored.scores, strict=True):
-            if holding.watched if score is None else not holding.low < score < holding.high:
-                return True
-        return False
 
     def silent_for(self, heard: Sequence[Words]) -> int:
         """Bars, and scores that call for nothing, are heard in silence, but where a position begins to be watched."""
@@ -216,7 +196,7 @@ class TradingEngine(Daemon):
             return 0 if self._just_entered else len(heard)
         for count, words in enumerate(heard):
             for word in words:
-                if type(word) is Scored and self._calls(word):
+                if type(word) is Scored and self._calling.is_any(word):
                     return count
         return len(heard)
 
@@ -320,7 +300,7 @@ class TradingEngine(Daemon):
         self.cycles += 1
         proposed: list[Proposed] = []
         for strategy in sorted(self._scored):
-            for said in self._act(self._calling(self._scored[strategy]), now_ns, Trading.RUNNING):
+            for said in self._act(self._calling.of(self._scored[strategy]), now_ns, Trading.RUNNING):
                 if type(said) is Proposed:
                     proposed.append(said)
                 yield said
@@ -328,7 +308,7 @@ class TradingEngine(Daemon):
 
     # -- decisions ----------------------------------------------------------------------------------------------
 
-    def _act(self, calling: list[tuple[Holding, float | None]], now_ns: int, state: Trading) -> Iterator[Said]:
+    def _act(self, calling: list[Call], now_ns: int, state: Trading) -> Iterator[Said]:
         for holding, score in calling:
             amount = self._amount(holding)
             if amount and amount != holding.dust:
