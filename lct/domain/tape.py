@@ -49,6 +49,17 @@ class Tape:
         """Return all bars of one symbol; KeyError for a symbol that is not on the tape."""
         return self._series[symbol]
 
+    def first_from(self, symbol: str, from_ns: int) -> int:
+        """Return the index of the first bar of a symbol that opens at `from_ns` or later; their number if none does.
+
+        Where no bar is missing that follows from the first one, and no search through a year of memory is needed.
+        """
+        times = self._series[symbol].open_ns
+        at = -((int(times[0]) - from_ns) // self.step_ns) if len(times) else 0
+        if 0 < at < len(times) and times[at - 1] < from_ns <= times[at]:
+            return at
+        return int(times.searchsorted(from_ns))
+
     def rows(self, first: int, last: int) -> list[Row]:
         """Return the rows of the timestamps first..last-1, as Python lists (cheaper to read one by one)."""
         return list(map(Row._make, self.cells(first, last)))
