@@ -1,13 +1,14 @@
 """Market data: hears rows from a feed, refuses what cannot be a bar, and announces the bars that closed."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
-from typing import Annotated, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Annotated, NamedTuple, cast
 
 import msgspec
 from msgspec import Meta
 
-from lct.daemon import Daemon, Saying, answers, on
+from lct.daemon import Daemon, Saying, Words, answers, on
 from lct.domain.bars import DAY_NS, is_sound, timeframe_ns
 from lct.errors import nearest
 from lct.messages.base import Event, RequestRefused
@@ -63,15 +64,14 @@ class MarketData(Daemon):
     @on(Rows)
     def announce(self, rows: Rows, now_ns: int) -> Saying:
         """Announce the rows as closed bars; rows that are off the grid, late or unsound are refused with a count."""
-        if rows.timeframe != self._timeframe:
+        if rows.timeframe is not self._timeframe:
             self._timeframe, self._step_ns = rows.timeframe, timeframe_ns(rows.timeframe)
         open_ns = rows.open_ns
-        refusal = None
         if open_ns % self._step_ns:
             refusal = "off_grid"
         elif open_ns <= self._latest_open_ns:
             refusal = "time_backwards"
-        elif not all(map(is_sound, rows.open, rows.high, rows.low, rows.close, rows.volume)):
+        elif not _are_sound(rows):
             refusal = "unsound"
         else:
             self._latest_open_ns = open_ns
@@ -79,20 +79,28 @@ class MarketData(Daemon):
         return self._refuse(rows, refusal)
 
     def _bars(self, rows: Rows) -> BarsClosed:
-        bars = BarsClosed(
-            rows.number,
-            rows.open_ns + self._step_ns,
-            rows.open_ns,
-            rows.timeframe,
-            rows.symbols,
-            rows.open,
-            rows.high,
-            rows.low,
-            rows.close,
-            rows.volume,
-        )
+        bars = _closed(rows, self._step_ns)
         self._kept.append(bars)
         return bars
+
+    def foresee(self, heard: Sequence[Words]) -> Sequence[Words]:
+        """Rows that are in order will be announced, up to the first that are not."""
+        said: list[Words] = []
+        step_ns, latest_ns = self._step_ns, self._latest_open_ns
+        for (rows,) in heard:
+            if type(rows) is not Rows or rows.timeframe != self._timeframe:
+                break
+            open_ns = rows.open_ns
+            if open_ns % step_ns or open_ns <= latest_ns or not _are_sound(rows):
+                break
+            latest_ns = open_ns
+            said.append((_closed(rows, step_ns),))
+        return said
+
+    def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
+        """Keep the bars that were foreseen."""
+        self._kept.extend(cast(Iterable[BarsClosed], chain.from_iterable(said)))
+        self._latest_open_ns = self._kept[-1].open_ns
 
     def _refuse(self, rows: Rows, reason: str) -> Iterator[Event]:
         """Count what is refused, and announce the sound rows of a timestamp whose time is sound."""
@@ -184,3 +192,22 @@ class MarketData(Daemon):
     def _unknown(self, symbol: str) -> RequestRefused:
         there = {symbol for bars in self._kept for symbol in bars.symbols}
         return RequestRefused(f"no bars of {symbol!r}; {nearest(symbol, there)}", is_missing=True)
+
+
+def _are_sound(rows: Rows) -> bool:
+    return all(map(is_sound, rows.open, rows.high, rows.low, rows.close, rows.volume))
+
+
+def _closed(rows: Rows, step_ns: int) -> BarsClosed:
+    return BarsClosed(
+        rows.number,
+        rows.open_ns + step_ns,
+        rows.open_ns,
+        rows.timeframe,
+        rows.symbols,
+        rows.open,
+        rows.high,
+        rows.low,
+        rows.close,
+        rows.volume,
+    )

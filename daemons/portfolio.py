@@ -1,14 +1,15 @@
 """Portfolio: hears fills, keeps the ledger and the path of equity, and answers questions about both."""
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from lct.daemon import Daemon, Said, Saying, answers, on
+from lct.daemon import Daemon, Said, Saying, Words, answers, on
 from lct.domain.bars import DAY_NS
 from lct.domain.exposure import Holding, correlation, returns, spread, tail
 from lct.domain.instruments import Instrument
@@ -20,7 +21,7 @@ from lct.domain.positions import Position
 from lct.domain.trades import Trade
 from lct.messages.base import Event
 from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid
-from lct.messages.market_data import BarsClosed
+from lct.messages.market_data import BarsClosed, last_of_each_universe, time_of
 from lct.messages.portfolio import (
     AdoptionBooked,
     Balances,
@@ -168,6 +169,24 @@ class Portfolio(Daemon):
             return self._turn_day(bars)
         self._go_on(bars.md_seq)
         return None
+
+    def silent_for(self, heard: Sequence[Words]) -> int:
+        """Bars within a day are heard in silence."""
+        ends_ns = self._day_ends_ns
+        return len(heard) if time_of(heard[-1]) <= ends_ns else bisect_right(heard, ends_ns, key=time_of)
+
+    def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
+        """Mark the equity on each of the bars; while nothing is held it is the cash on all of them."""
+        stretch = [bars for words in heard for bars in words if type(bars) is BarsClosed]
+        if self._open or stretch[0].md_seq <= self._md_seq:
+            for bars in stretch:
+                self.mark(bars, bars.time_ns)
+            return
+        self._window.extend([(bars.symbols, bars.close) for bars in stretch])
+        for bars in last_of_each_universe(heard):
+            self.marks.hear(bars.symbols, bars.close)
+        self._marked += len(stretch) - 1
+        self._go_on(stretch[-1].md_seq)
 
     def _turn_day(self, bars: BarsClosed) -> Iterator[Said]:
         """Close the day before the first bar of the next is marked; midnight still belongs to the day before it."""

@@ -1,6 +1,6 @@
 """A daemon: hears messages, decides, and yields what should be said; it owns no socket, clock or randomness."""
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from lct.messages.base import Command, Event, Request
@@ -44,6 +44,8 @@ class Do(NamedTuple):
 Said = Event | Ask | Later | Never | Do
 Saying = Iterable[Said] | None
 """What a handler gives back: a generator, a tuple, or None when it has nothing to say."""
+Words = Sequence[Event]
+"""What is heard, or said, in one round, in order."""
 
 
 class NoReply(Exception):
@@ -97,6 +99,23 @@ class Daemon:
     def recall(self, message: Event) -> bool:
         """Take a message that is heard again, in a shorter way than its handler; False where that one has to."""
         return False
+
+    def foresee(self, heard: Sequence[Words]) -> Sequence[Words]:
+        """Return what will be said on the words of each of some rounds to come, for as many as it can be told.
+
+        Nothing changes by it. Rounds that do anything but tell events that are not durable cannot be told. Asked only
+        of a daemon that hears nothing but what a recording gives, and others like it.
+        """
+        return ()
+
+    def silent_for(self, heard: Sequence[Words]) -> int:
+        """Return how many of some rounds to come, by their words, will cause nothing here but remembering them."""
+        return 0
+
+    def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
+        """Remember what rounds that were foreseen, or silent, would have left behind; `said` is what was foreseen."""
+        msg = f"{self.name} foresaw nothing, and is not silent either"
+        raise AssertionError(msg)
 
     def recovered(self, now_ns: int) -> Iterator[Said]:
         """Yield what a fresh life must say or do again: timers, and commands whose outcome is not known."""

@@ -1,6 +1,7 @@
 """The execution daemon: hears proposals and the venue, decides, and says what became of orders."""
 
-from collections.abc import Generator, Iterator
+from bisect import bisect_left
+from collections.abc import Generator, Iterator, Sequence
 from decimal import Decimal
 
 from daemons.execution.comparing import Comparing
@@ -11,7 +12,7 @@ from daemons.execution.operating import Doing, Operating
 from daemons.execution.outside import Outside
 from daemons.execution.seeking import Seeking
 from daemons.execution.state import Leg
-from lct.daemon import Daemon, Said, Saying, answers, on
+from lct.daemon import Daemon, Said, Saying, Words, answers, on
 from lct.domain.bars import DAY_NS, MINUTE_NS
 from lct.domain.instruments import Instrument
 from lct.domain.marks import LOOK_BACK, equity
@@ -55,7 +56,7 @@ from lct.messages.execution import (
     SweepDue,
     Verdict,
 )
-from lct.messages.market_data import BarsClosed
+from lct.messages.market_data import BarsClosed, last_of_each_universe, time_of
 
 OWN = Terms(idempotent_forever=True, visibility_lag_ns=0)
 """What a venue of our own keeps to."""
@@ -134,6 +135,18 @@ class Execution(Daemon):
         if bars.time_ns >= self.book.next_day_ns and self.book.deposited:
             return self._start_day(bars.time_ns, now_ns)
         return None
+
+    def silent_for(self, heard: Sequence[Words]) -> int:
+        """Bars within a day are heard in silence."""
+        ends_ns = self.book.next_day_ns
+        if not self.book.deposited or time_of(heard[-1]) < ends_ns:
+            return len(heard)
+        return bisect_left(heard, ends_ns, key=time_of)
+
+    def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
+        """Keep the marks."""
+        for bars in last_of_each_universe(heard):
+            self.mark(bars, bars.time_ns)
 
     def _start_day(self, time_ns: int, now_ns: int) -> Iterator[Said]:
         worth = equity(self.book.ledger, self.marks, self.desk.instruments)

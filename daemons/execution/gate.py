@@ -3,12 +3,12 @@
 from decimal import Decimal
 
 from daemons.execution.rates import SECOND_NS
-from daemons.execution.state import Book, Leg
+from daemons.execution.state import Book
 from lct.domain.bars import MINUTE_NS
 from lct.domain.instruments import Instrument
-from lct.domain.marks import Marks, equity, gross_value
+from lct.domain.marks import Marks, appraisal
 from lct.domain.money import ONE, ZERO
-from lct.domain.orders import OrderType, Side
+from lct.domain.orders import Order, OrderType, Side
 from lct.domain.risk import Exposure
 from lct.messages.exchange import VenueOrder
 from lct.messages.execution import Propose
@@ -31,11 +31,14 @@ class Gate:
     ) -> Exposure | None:
         """Return what the account is exposed to, all live orders filled; None while a mark is missing."""
         book, ledger = self.book, self.book.ledger
-        worth = equity(ledger, self.marks, self.instruments)
-        if worth is None:
+        appraised = appraisal(ledger, self.marks, self.instruments)
+        if appraised is None:
             return None
+        worth, gross = appraised
         totals = _Totals(self, proposal.symbol)
-        if not (all(map(totals.add, book.legs.values())) and all(map(totals.add_foreign, self.foreign))):
+        # protection and exits reserve nothing and add nothing
+        adding = [leg.order for leg in book.legs.values() if not (leg.protective or leg.order.reduce_only)]
+        if not (all(map(totals.add, adding)) and all(map(totals.add_foreign, self.foreign))):
             return None
         orders = [leg for leg in book.at(proposal.book, proposal.symbol) if not leg.protective]
         who = (proposal.book, proposal.symbol, proposal.side)
@@ -55,7 +58,7 @@ class Gate:
                 ZERO,
             ),
             book_exits=sum((leg.order.remaining for leg in orders if leg.order.reduce_only), ZERO),
-            gross=totals.gross + gross_value(ledger, self.marks, self.instruments),
+            gross=totals.gross + gross,
             cost_rate=self.cost_rate,
             open_orders=totals.open_orders,
             orders_last_minute=rates.sent_since(now_ns - MINUTE_NS),
@@ -92,11 +95,8 @@ class _Totals:
         self.buys = self.sells = self.gross = self.reserved = ZERO
         self.open_orders = 0
 
-    def add(self, leg: Leg) -> bool:
+    def add(self, order: Order) -> bool:
         """Take an order of ours; False where there is no price for it."""
-        order = leg.order
-        if leg.protective or order.reduce_only:
-            return True
         self.open_orders += 1
         return self._add(order.symbol, order.side, order.remaining, order.price)
 

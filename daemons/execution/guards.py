@@ -199,6 +199,8 @@ class Guards:
         """Start or stop the count for one position, by what it is and what stands behind it."""
         key = (book, symbol)
         since = self.uncovered.since
+        if key not in self._wanted and key not in since:
+            return
         instrument = self.desk.instruments[symbol]
         held = abs(self.desk.book.ledger.position(book, symbol).amount)
         bare = instrument.amount_down(held - self.desk.book.protected(book, symbol)) if held else ZERO

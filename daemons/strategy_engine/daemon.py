@@ -6,13 +6,13 @@ from typing import Annotated, Any, ClassVar
 import msgspec
 
 from daemons.strategy_engine.latest import Latest
-from daemons.strategy_engine.opinions import Heard, Judge, Labels, Opinions, Recorded
-from lct.clock import rfc3339
-from lct.daemon import Daemon, answers, on
+from daemons.strategy_engine.opinions import Columns, Heard, Judge, Opinions, Recorded
+from daemons.strategy_engine.regimes import Regimes
+from lct.daemon import Daemon, Words, answers, on
 from lct.domain.anchor import grid_of
 from lct.domain.bars import timeframe_ns
-from lct.domain.regimes import UNKNOWN, WARMUP
-from lct.errors import ConfigError, DataError, nearest
+from lct.domain.regimes import WARMUP
+from lct.errors import ConfigError, nearest
 from lct.messages.base import Event, RequestRefused
 from lct.messages.market_data import BarsClosed
 from lct.messages.strategy_engine import GetSignals, RegimeChanged, Scored, Signals
@@ -61,18 +61,14 @@ class StrategyEngine(Daemon):
                 msg = f"strategy {strategy.name} is not made for {timeframe}; it takes {', '.join(strategy.timeframes)}"
                 raise ConfigError(msg)
         judges = [Judge(strategy, grid_of(step_ns, strategy.warmup)) for strategy in strategies]
-        self._grid = grid_of(step_ns, WARMUP)
-        self._opinions: Opinions = (
-            Heard(judges, self._grid) if recorded is None else Recorded(judges, self._grid, recorded)
-        )
+        grid = grid_of(step_ns, WARMUP)
+        self._opinions: Opinions = Heard(judges, grid) if recorded is None else Recorded(judges, grid, recorded)
         self._latest = Latest()
-        self._known: dict[str, tuple[int, str]] = {}
-        self._turn_ns = 0
-        self._labels: Labels = ()
+        self._regimes = Regimes(grid)
         self._recalled: BarsClosed | None = None
 
     @on(BarsClosed)
-    def opine(self, bars: BarsClosed, now_ns: int) -> tuple[Event, ...] | None:
+    def opine(self, bars: BarsClosed, now_ns: int) -> list[Event] | None:
         """Score the bars; those of another timeframe are none of its business."""
         if bars.timeframe != self.timeframe:
             return None
@@ -80,11 +76,13 @@ class StrategyEngine(Daemon):
             self._remember(self._recalled)
         columns, labels = self._opinions.at(bars)
         self._latest.hear(bars, columns)
+        return self._say(bars, columns, self._regimes.changes(bars, labels))
+
+    def _say(self, bars: BarsClosed, columns: Columns, changes: Sequence[RegimeChanged]) -> list[Event]:
         md_seq, time_ns, symbols = bars.md_seq, bars.time_ns, bars.symbols
         said: list[Event] = [Scored(name, md_seq, time_ns, symbols, scores) for name, scores in columns]
-        if labels is not self._labels:
-            said += self._changes(bars, labels)
-        return tuple(said)
+        said += changes
+        return said
 
     def rehears_since(self, recovered_md_seq: int) -> int:
         """Return the `md_seq` after which bars must be heard again; each timestamp is one, so gaps only add history."""
@@ -99,35 +97,34 @@ class StrategyEngine(Daemon):
             self._recalled = message
         return True
 
+    def foresee(self, heard: Sequence[Words]) -> Sequence[Words]:
+        """What will be said of recorded bars is known before they are heard."""
+        stretch = [bars for (bars,) in heard if isinstance(bars, BarsClosed) and bars.timeframe == self.timeframe]
+        if len(stretch) != len(heard) or self._recalled is not None:
+            return ()
+        regimes = self._regimes.copy()
+        said: list[Words] = []
+        for bars, (columns, labels) in zip(stretch, self._opinions.ahead(stretch), strict=False):
+            said.append(self._say(bars, columns, regimes.changes(bars, labels) if labels is not regimes.labels else ()))
+        return said
+
+    def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
+        """Remember the last scores, and all that was said about regimes."""
+        stretch = [bars for (bars,) in heard if isinstance(bars, BarsClosed)]
+        last: Columns = []
+        for bars, (columns, labels) in zip(stretch, self._opinions.ahead(stretch), strict=True):
+            if bars.symbols is not stretch[-1].symbols:
+                self._latest.hear(bars, columns)
+            if labels is not self._regimes.labels:
+                self._regimes.changes(bars, labels)
+            last = columns
+        self._latest.hear(stretch[-1], last)
+
     def _remember(self, bars: BarsClosed) -> None:
         """Know the labels that were said up to the last bars that were heard again."""
         assert isinstance(self._opinions, Heard), "recorded opinions are not recalled"
         self._recalled = None
-        block = self._grid.block_of(bars.open_ns)
-        for symbol, (open_ns, label) in self._opinions.last_labels().items():
-            seen = self._grid.block_of(open_ns)
-            if seen >= block - 1:
-                self._known[symbol] = (seen, label)
-        self._turn_ns = self._grid.start_ns(block + 1)
-
-    def _changes(self, bars: BarsClosed, labels: Labels) -> list[Event]:
-        """Return what must be said about regimes, and remember it."""
-        block = self._grid.block_of(bars.open_ns)
-        changed: list[tuple[str, str]] = []
-        if bars.open_ns >= self._turn_ns:
-            self._turn_ns = self._grid.start_ns(block + 1)
-            gone = [symbol for symbol, (seen, _) in self._known.items() if seen < block - 1]
-            changed += [(symbol, UNKNOWN) for symbol in gone if self._known.pop(symbol)[1] != UNKNOWN]
-        for symbol, label in zip(bars.symbols, labels, strict=True):
-            if label is None:
-                msg = f"a bar of {symbol} was heard for {rfc3339(bars.open_ns)}, but none is recorded there"
-                raise DataError(msg)
-            _, before = self._known.get(symbol, (block, UNKNOWN))
-            self._known[symbol] = (block, label)
-            if label != before:
-                changed.append((symbol, label))
-        self._labels = labels
-        return [RegimeChanged(symbol, bars.md_seq, bars.time_ns, label) for symbol, label in changed]
+        self._regimes.remember(bars, self._opinions.last_labels())
 
     @answers(GetSignals)
     def signals(self, request: GetSignals, now_ns: int) -> Signals | RequestRefused:
@@ -137,5 +134,4 @@ class StrategyEngine(Daemon):
             return RequestRefused(reason, is_missing=True)
         if self._recalled is not None:
             self._remember(self._recalled)
-        regimes = {symbol: label for symbol, (_, label) in self._known.items()}
-        return Signals(self._latest.signals(request.strategy, request.limit, regimes))
+        return Signals(self._latest.signals(request.strategy, request.limit, self._regimes.known()))

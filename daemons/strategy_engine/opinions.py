@@ -106,6 +106,10 @@ class Opinions(Protocol):
         """
         ...
 
+    def ahead(self, stretch: Sequence[BarsClosed]) -> list[tuple[Columns, Labels]]:
+        """Return what `at` would of bars to come, of as many of them as is known already."""
+        ...
+
 
 class Tail:
     """The last bars of one symbol, as many as any window can need, in arrays that never grow."""
@@ -181,6 +185,10 @@ class Heard:
             labels.append(self._label(series, bars.open_ns))
         return columns, tuple(labels)
 
+    def ahead(self, stretch: Sequence[BarsClosed]) -> list[tuple[Columns, Labels]]:
+        """Return nothing: what is heard is scored, and no more."""
+        return []
+
     def _score(self, judge: Judge, symbol: str, series: Bars, open_ns: int) -> float | None:
         span = judge.grid.span(series.open_ns, judge.grid.block_of(open_ns))
         if span.scored == span.end:
@@ -223,12 +231,27 @@ class Recorded:
             row = self._rows.get(bars.open_ns)
             if row is not None:
                 return row
-        if bars.open_ns not in self._rows or not self._columns.keys() >= set(bars.symbols):
+        if not self._has(bars):
             self._turn(bars)
         columns, labels = self._rows[bars.open_ns]
         places = [self._columns[symbol] for symbol in bars.symbols]
         picked = [(name, [scores[place] for place in places]) for name, scores in columns]
         return picked, tuple([labels[place] for place in places])
+
+    def ahead(self, stretch: Sequence[BarsClosed]) -> list[tuple[Columns, Labels]]:
+        """Look up the bars to come, to the end of the segment of the first."""
+        found = [self.at(stretch[0])]
+        for bars in stretch[1:]:
+            row = self._rows.get(bars.open_ns) if bars.symbols is self._symbols else None
+            if row is None:
+                if not self._has(bars):
+                    break
+                row = self.at(bars)
+            found.append(row)
+        return found
+
+    def _has(self, bars: BarsClosed) -> bool:
+        return bars.open_ns in self._rows and self._columns.keys() >= set(bars.symbols)
 
     def _turn(self, bars: BarsClosed) -> None:
         """Compute the segment that the bars open in."""

@@ -1,13 +1,14 @@
 """The trading engine daemon: hears scores and fills, decides, and proposes."""
 
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from decimal import Decimal
 
+from daemons.trading_engine.calling import Call, Calling
 from daemons.trading_engine.control import Turn, turned
 from daemons.trading_engine.entries import entry_size, request_of
-from daemons.trading_engine.holdings import Config, Holding
-from lct.daemon import Ask, Daemon, Said, Saying, answers, on
+from daemons.trading_engine.holdings import Config, Holding, begin_watch
+from lct.daemon import Ask, Daemon, Said, Saying, Words, answers, on
 from lct.domain.exits import exit_reason
 from lct.domain.instruments import Instrument
 from lct.domain.ledger import Ledger, deposit, funding
@@ -16,7 +17,7 @@ from lct.domain.money import ZERO
 from lct.domain.orders import TERMINAL, Side, State
 from lct.messages.base import Event
 from lct.messages.execution import Adopted, Deposited, Filled, FundingPaid, OrderMoved, Verdict
-from lct.messages.market_data import BarsClosed
+from lct.messages.market_data import BarsClosed, last_of_each_universe
 from lct.messages.strategy_engine import Scored
 from lct.messages.trading_engine import (
     AdoptionHeard,
@@ -68,7 +69,7 @@ class TradingEngine(Daemon):
         self.signals = 0
         self.withheld: Counter[str] = Counter()
         self._scored: dict[str, Scored] = {}
-        self._rows: dict[str, tuple[tuple[str, ...], list[Holding]]] = {}
+        self._calling = Calling(self.holding)
         self._just_entered: list[Holding] = []
         self._watches_closes = config.exits.trailing is not None or config.exits.max_bars is not None
 
@@ -177,22 +178,8 @@ class TradingEngine(Daemon):
         self.cycles += 1
         self.marks.hear(bars.symbols, bars.close)
         if self._just_entered:
-            self._begin_watch(bars)
+            self._just_entered = begin_watch(self._just_entered, self.ledger, bars)
         return None
-
-    def _begin_watch(self, bars: BarsClosed) -> None:
-        """Count from the bars after the entry: those that close at the very time of the fill belong to before it.
-
-        Bars heard again after a restart bring this about again.
-        """
-        waiting = []
-        for holding in self._just_entered:
-            position = self.ledger.position(holding.book, holding.instrument.symbol)
-            if position.opened_ns > bars.time_ns:
-                waiting.append(holding)
-            elif position.opened_ns == bars.time_ns:
-                holding.entry_md_seq = bars.md_seq
-        self._just_entered = waiting
 
     @on(Scored)
     def decide(self, scored: Scored, now_ns: int) -> Saying:
@@ -200,19 +187,28 @@ class TradingEngine(Daemon):
         self._scored[scored.strategy] = scored
         if scored.md_seq < self.md_seq:
             return None  # it came late, and what it says is of bars that others have followed
-        calling = self._calling(scored)
+        calling = self._calling.of(scored)
         return self._act(calling, now_ns, self.trading.state) if calling else None
 
-    def _calling(self, scored: Scored) -> list[tuple[Holding, float | None]]:
-        row = self._rows.get(scored.strategy)
-        if row is None or row[0] is not scored.symbols:
-            row = (scored.symbols, [self.holding(scored.strategy, symbol) for symbol in scored.symbols])
-            self._rows[scored.strategy] = row
-        return [
-            (holding, score)
-            for holding, score in zip(row[1], scored.scores, strict=True)
-            if (holding.watched if score is None else not holding.low < score < holding.high)
-        ]
+    def silent_for(self, heard: Sequence[Words]) -> int:
+        """Bars, and scores that call for nothing, are heard in silence, but where a position begins to be watched."""
+        if type(heard[0][0]) is BarsClosed:
+            return 0 if self._just_entered else len(heard)
+        for count, words in enumerate(heard):
+            for word in words:
+                if type(word) is Scored and self._calling.is_any(word):
+                    return count
+        return len(heard)
+
+    def pass_by(self, heard: Sequence[Words], said: Sequence[Words]) -> None:
+        """Keep the closes and the last scores: those that call for nothing leave nothing else behind."""
+        bars = last_of_each_universe(heard)
+        for last in bars:
+            self.mark(last, last.time_ns)
+        self.cycles += len(heard) - len(bars) if bars else 0
+        for word in heard[-1]:
+            if type(word) is Scored:
+                self._scored[word.strategy] = word
 
     @on(Filled)
     def hear_fill(self, fill: Filled, now_ns: int) -> Saying:
@@ -304,7 +300,7 @@ class TradingEngine(Daemon):
         self.cycles += 1
         proposed: list[Proposed] = []
         for strategy in sorted(self._scored):
-            for said in self._act(self._calling(self._scored[strategy]), now_ns, Trading.RUNNING):
+            for said in self._act(self._calling.of(self._scored[strategy]), now_ns, Trading.RUNNING):
                 if type(said) is Proposed:
                     proposed.append(said)
                 yield said
@@ -312,7 +308,7 @@ class TradingEngine(Daemon):
 
     # -- decisions ----------------------------------------------------------------------------------------------
 
-    def _act(self, calling: list[tuple[Holding, float | None]], now_ns: int, state: Trading) -> Iterator[Said]:
+    def _act(self, calling: list[Call], now_ns: int, state: Trading) -> Iterator[Said]:
         for holding, score in calling:
             amount = self._amount(holding)
             if amount and amount != holding.dust:

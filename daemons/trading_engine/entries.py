@@ -49,8 +49,8 @@ def entry_size(
     cost_rate: Decimal,
 ) -> tuple[Decimal, str | None]:
     """Return how much to trade, or why nothing; unresolved entries count as positions and as cash that is gone."""
-    dust = {(h.book, h.instrument.symbol): h.dust for h in holdings}
-    open_now = sum(p.amount not in (ZERO, dust.get(at, ZERO)) for at, p in ledger.positions.items())
+    dust = {(h.book, h.instrument.symbol): h.dust for h in holdings if h.dust}
+    open_now = sum(1 for at, p in ledger.positions.items() if p.amount and p.amount != dust.get(at))
     entering = [h.unresolved for h in holdings if h.unresolved is not None and not h.unresolved.exits]
     if open_now + len(entering) >= config.max_open_positions:
         return ZERO, "max_open_positions"

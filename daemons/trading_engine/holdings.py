@@ -9,7 +9,9 @@ from msgspec import Meta
 
 from lct.domain.exits import ExitPolicy
 from lct.domain.instruments import Instrument
+from lct.domain.ledger import Ledger
 from lct.domain.money import ZERO, Money
+from lct.messages.market_data import BarsClosed
 from lct.messages.trading_engine import Proposed
 
 FRACTION = {"gt": 0, "le": 1}
@@ -97,3 +99,19 @@ class Holding:
             self.high = config.entry_score
             if config.allow_short:
                 self.low = -config.entry_score
+
+
+def begin_watch(entered: list[Holding], ledger: Ledger, bars: BarsClosed) -> list[Holding]:
+    """Count from the bars after the entry, and return who waits for them still.
+
+    Bars that close at the very time of the fill belong to before it. Bars heard again after a restart bring this about
+    again.
+    """
+    waiting = []
+    for holding in entered:
+        position = ledger.position(holding.book, holding.instrument.symbol)
+        if position.opened_ns > bars.time_ns:
+            waiting.append(holding)
+        elif position.opened_ns == bars.time_ns:
+            holding.entry_md_seq = bars.md_seq
+    return waiting

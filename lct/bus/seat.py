@@ -1,7 +1,6 @@
 """A seat: one daemon on a bus, with its handlers, its ports, and what it has said in this round."""
 
 from collections.abc import Callable, Generator, Iterable
-from functools import cache
 from types import GeneratorType
 from typing import Any, NamedTuple
 
@@ -36,12 +35,19 @@ class Waiting(NamedTuple):
     deadline_ns: int | None
 
 
-@cache
-def _fact_tag(kind: type[Any]) -> str | None:
-    """Return the tag of durable events of a type, "" where its events are not, None for what is no event."""
-    if not issubclass(kind, Event):
-        return None
-    return tag_of(kind) if kind.durable else ""
+class _Tags(dict[type[Any], str | None]):
+    """The tag of durable events of a type, "" where its events are not, None for what is no event."""
+
+    def __missing__(self, kind: type[Any]) -> str | None:
+        tag = None
+        if issubclass(kind, Event):
+            tag = tag_of(kind) if kind.durable else ""
+        self[kind] = tag
+        return tag
+
+
+_TAGS = _Tags()
+"""Looked up for everything that is said, so a dict and not a call."""
 
 
 class Seat:
@@ -99,16 +105,13 @@ class Seat:
         for port in ports:
             due = port.due_ns()
             if due is not None and due <= now_ns:
-                role = port.role
+                role, hearers = port.role, self.hearers
                 for number, event in enumerate(port.results(now_ns)):
-                    self._hear_one(Heard(role, number, event, self.name, None), now_ns, round_)
-
-    def _hear_one(self, heard: Heard, now_ns: int, round_: int) -> None:
-        handler = self.hearers.get(type(heard.message))  # type: ignore[arg-type]
-        assert handler is not None, f"{self.name} does not hear {type(heard.message).__name__} of {heard.speaker}"
-        said = handler(heard.message, now_ns)
-        if said is not None:
-            self.take(said, heard, round_)
+                    handler = hearers.get(type(event))
+                    assert handler is not None, f"{self.name} does not hear {type(event).__name__} of {role}"
+                    said = handler(event, now_ns)
+                    if said is not None:
+                        self.take(said, Heard(role, number, event, self.name, None), round_)
 
     def _due_timers(self, now_ns: int) -> list[Later]:
         return sorted((timer for timer in self.timers.values() if timer.at_ns <= now_ns), key=lambda t: (t.at_ns, t.id))
@@ -118,7 +121,11 @@ class Seat:
         for timer in due:
             if self.timers.get(timer.id) is timer:
                 del self.timers[timer.id]
-                self._hear_one(Heard(f"timer.{timer.id}", 0, timer.message, self.name, None), now_ns, round_)
+                handler = self.hearers.get(type(timer.message))
+                assert handler is not None, f"{self.name} does not hear {type(timer.message).__name__} of its timer"
+                said = handler(timer.message, now_ns)
+                if said is not None:
+                    self.take(said, Heard(f"timer.{timer.id}", 0, timer.message, self.name, None), round_)
 
     def _late(self, now_ns: int) -> list[str]:
         waiting = ((w.deadline_ns, key) for key, w in self.waiting.items() if w.deadline_ns is not None)
@@ -180,8 +187,9 @@ class Seat:
         if not self._is_durable and type(said) is GeneratorType:
             self._advance(said, heard, round_)
             return
+        say = self._say
         for thing in said:
-            self._say(thing, heard, round_)
+            say(thing, heard, round_)
 
     def _advance(
         self,
@@ -215,7 +223,7 @@ class Seat:
             self._advance(waiting.handler, waiting.heard, round_, reply=heard.message)
 
     def _say(self, thing: Any, heard: Heard, round_: int) -> None:
-        tag = _fact_tag(type(thing))  # type: ignore[arg-type]
+        tag = _TAGS[type(thing)]
         if tag is None:
             self._want(thing, round_)
             return

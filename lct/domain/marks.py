@@ -63,18 +63,20 @@ def equity(ledger: Ledger, marks: Marks, instruments: Mapping[str, Instrument]) 
 
     All instruments of a house share their quote; `lct.run` refuses a universe where they do not.
     """
+    found = appraisal(ledger, marks, instruments)
+    return None if found is None else found[0]
+
+
+def appraisal(ledger: Ledger, marks: Marks, instruments: Mapping[str, Instrument]) -> tuple[Decimal, Decimal] | None:
+    """Return the equity, and the sum of the sizes of all positions (quote); None while one has no mark."""
     instrument = next(iter(instruments.values()), None)
     worth = ZERO if instrument is None else ledger.total(instrument.quote)
+    gross = ZERO
     for symbol, held in ledger.holdings().items():
         mark = marks.price(instruments[symbol])
         if mark is None:
             return None
-        worth += held * mark
-    return worth
-
-
-def gross_value(ledger: Ledger, marks: Marks, instruments: Mapping[str, Instrument]) -> Decimal:
-    """Return the sum of the sizes of all positions at their marks (quote); one without a mark counts nothing."""
-    return sum(
-        (abs(held) * (marks.price(instruments[symbol]) or ZERO) for symbol, held in ledger.holdings().items()), ZERO
-    )
+        value = held * mark
+        worth += value
+        gross += abs(value)
+    return worth, gross

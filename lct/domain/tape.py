@@ -1,11 +1,14 @@
 """A tape: recorded bars of several symbols on one timeline, as a feed and a paper venue read them."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lct.domain.bars import Bars, Times, timeframe_ns
+
+UNIVERSES_MAX = 1_000
+"""Sets of symbols with a bar at one time that are remembered."""
 
 
 class Row(NamedTuple):
@@ -30,6 +33,7 @@ class Tape:
         self.symbols = tuple(sorted(series))
         self._series = {symbol: series[symbol].frozen() for symbol in self.symbols}
         columns = [bars.open_ns for bars in self._series.values()]
+        self._universes: dict[bytes, tuple[str, ...]] = {}
         self.times: Times = np.unique(np.concatenate(columns)) if columns else np.empty(0, dtype=np.int64)
 
     def __len__(self) -> int:
@@ -45,11 +49,26 @@ class Tape:
         """Return all bars of one symbol; KeyError for a symbol that is not on the tape."""
         return self._series[symbol]
 
+    def first_from(self, symbol: str, from_ns: int) -> int:
+        """Return the index of the first bar of a symbol that opens at `from_ns` or later; their number if none does.
+
+        Where no bar is missing that follows from the first one, and no search through a year of memory is needed.
+        """
+        times = self._series[symbol].open_ns
+        at = -((int(times[0]) - from_ns) // self.step_ns) if len(times) else 0
+        if 0 < at < len(times) and times[at - 1] < from_ns <= times[at]:
+            return at
+        return int(times.searchsorted(from_ns))
+
     def rows(self, first: int, last: int) -> list[Row]:
         """Return the rows of the timestamps first..last-1, as Python lists (cheaper to read one by one)."""
+        return list(map(Row._make, self.cells(first, last)))
+
+    def cells(self, first: int, last: int) -> Iterable[tuple[Any, ...]]:
+        """Return the rows as plain tuples, for who makes something else of them at once."""
         times = self.times[first:last]
         if not len(times):
-            return []
+            return ()
         present = np.zeros((len(times), len(self.symbols)), dtype=np.bool_)
         table = np.empty((5, len(times), len(self.symbols)))
         for column, bars in enumerate(self._series.values()):
@@ -59,10 +78,19 @@ class Tape:
             for field, values in enumerate((part.open, part.high, part.low, part.close, part.volume)):
                 table[field, at, column] = values
         if present.all():
-            columns = (times.tolist(), [self.symbols] * len(times), *table.tolist())
-            return list(map(Row._make, zip(*columns, strict=True)))
+            return zip(times.tolist(), [self.symbols] * len(times), *table.tolist(), strict=True)
         return [self._sparse(t, present[i], table[:, i]) for i, t in enumerate(times.tolist())]
 
     def _sparse(self, open_ns: int, present: np.ndarray, table: np.ndarray) -> Row:
-        symbols = tuple(s for s, here in zip(self.symbols, present, strict=True) if here)
-        return Row(open_ns, symbols, *(table[:, present].tolist()))
+        return Row(open_ns, self._present(present), *(table[:, present].tolist()))
+
+    def _present(self, present: np.ndarray) -> tuple[str, ...]:
+        """Return the symbols that are present; one object for the same symbols, which readers tell by identity."""
+        key = present.tobytes()
+        found = self._universes.get(key)
+        if found is None:
+            symbols = tuple(s for s, here in zip(self.symbols, present, strict=True) if here)
+            found = self.symbols if len(symbols) == len(self.symbols) else symbols
+            if len(self._universes) < UNIVERSES_MAX:
+                self._universes[key] = found
+        return found

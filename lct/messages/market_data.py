@@ -1,5 +1,7 @@
 """What market_data says: bars that closed, rows that it refused, and answers about the bars that it keeps."""
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
@@ -30,6 +32,22 @@ class BarsClosed(Event, frozen=True, gc=False, tag="market_data.bars_closed"):
     low: list[float]
     close: list[float]
     volume: list[float]
+
+
+def time_of(words: Sequence[Event]) -> int:
+    """Return the close of the bars among what is heard in one round."""
+    return next(word.time_ns for word in words if type(word) is BarsClosed)
+
+
+def last_of_each_universe(heard: Sequence[Sequence[Event]]) -> list[BarsClosed]:
+    """Return, of the bars heard round by round, those after which the symbols change, and the last: the rest is past.
+
+    A mark stays until there is a newer one, so bars of the same symbols leave nothing of the ones before.
+    """
+    if type(heard[0][0]) is not BarsClosed:
+        return []
+    bars = [word for words in heard for word in words if type(word) is BarsClosed]
+    return [now for now, then in pairwise(bars) if then.symbols is not now.symbols] + bars[-1:]
 
 
 class BarsRefused(Event, frozen=True, tag="market_data.bars_refused"):

@@ -1,6 +1,7 @@
 """What a bus in replayed time needs of a port: when its next result is due, and the results."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from lct.messages.base import Command, Event
 
@@ -43,4 +44,17 @@ class TimedPort(Protocol):
 
     def heard_again(self, first: int, last: int) -> list[Event]:
         """Return the results first..last again, for state that is rebuilt; empty where the port does not keep them."""
+        ...
+
+
+@runtime_checkable
+class RecordedPort(TimedPort, Protocol):
+    """A port that knows what it will give, whatever it is told to do: a recording."""
+
+    def ahead(self, most: int) -> tuple[Sequence[int], Sequence[Event]]:
+        """Return when some of the next results are due, each at its own time, and the results; at most `most`."""
+        ...
+
+    def pass_by(self, count: int) -> None:
+        """Count the next results as given."""
         ...

@@ -1,8 +1,10 @@
 """The feed's port in replayed time: gives the rows of a tape, each due at the close of its bars."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from lct.domain.tape import Row, Tape
+from lct.domain.tape import Tape
 from lct.messages.base import Command, Event
 from lct.messages.feed import Rows, RowsRefused
 
@@ -27,22 +29,21 @@ class TapePort:
         self._begins_ns = begins_ns
         self.given = 0
         self._refused = refused or {}
-        self._total = len(tape)
         self._step_ns = tape.step_ns
-        self._chunk: list[Row] = []
-        self._chunk_first = 0
+        # read ahead, newest first, so that the next one is popped
+        self._ahead: list[Rows] = []
         self._due: int | None = None
         self._look()
 
     def _look(self) -> None:
-        at = self.given
-        if at >= self._total:
-            self._due = None
-            return
-        if not self._chunk_first <= at < self._chunk_first + len(self._chunk):
-            self._chunk_first = at
-            self._chunk = self.tape.rows(at, at + CHUNK_ROWS)
-        self._due = self._chunk[at - self._chunk_first].open_ns + self._step_ns
+        """Read on where nothing is left of what was read ahead, and see when the next rows are due."""
+        if not self._ahead:
+            self._ahead = self._read(self.given, self.given + CHUNK_ROWS)[::-1]
+        self._due = self._ahead[-1].open_ns + self._step_ns if self._ahead else None
+
+    def _read(self, first: int, last: int) -> list[Rows]:
+        timeframe = self.tape.timeframe
+        return [Rows(number, timeframe, *row) for number, row in enumerate(self.tape.cells(first, last), first + 1)]
 
     def _refusals(self) -> list[Event]:
         return [RowsRefused(symbol, counts) for symbol, counts in sorted(self._refused.items())]
@@ -57,11 +58,27 @@ class TapePort:
         if self.given == 0:
             told += self._refusals()
         while self._due is not None and self._due <= now_ns:
-            row = self._chunk[self.given - self._chunk_first]
+            told.append(self._ahead.pop())
             self.given += 1
-            told.append(Rows(self.given, self.tape.timeframe, *row))
-            self._look()
+            if self._ahead:
+                self._due = self._ahead[-1].open_ns + self._step_ns
+            else:
+                self._look()
         return told
+
+    def ahead(self, most: int) -> tuple[Sequence[int], Sequence[Event]]:
+        """Return the rows to come that are in memory already; what was refused comes first, and is played."""
+        if self.given == 0 and self._refused:
+            return (), ()
+        rows = self._ahead[: -most - 1 : -1]
+        times = self.tape.times[self.given : self.given + len(rows)]
+        return (times + self._step_ns).tolist(), rows
+
+    def pass_by(self, count: int) -> None:
+        """Count the next rows as given."""
+        del self._ahead[-count:]
+        self.given += count
+        self._look()
 
     def do(self, command: Command, now_ns: int) -> None:
         """Refuse: a recording takes no commands."""
@@ -72,9 +89,9 @@ class TapePort:
         self.given = heard
         if not heard and self._begins_ns is not None:
             self.given = int(np.searchsorted(self.tape.times, self._begins_ns - self._step_ns, side="right"))
+        self._ahead = []
         self._look()
 
     def heard_again(self, first: int, last: int) -> list[Event]:
         """Return what was refused, and the rows first..last, once more."""
-        rows = self.tape.rows(first - 1, last)
-        return [*self._refusals(), *(Rows(first + i, self.tape.timeframe, *row) for i, row in enumerate(rows))]
+        return [*self._refusals(), *self._read(first - 1, last)]

@@ -1,5 +1,6 @@
 """A house in one process: its parts put together in replayed time, to trade, to read or to rehearse."""
 
+import gc
 import pkgutil
 import sys
 from collections.abc import Callable
@@ -37,6 +38,9 @@ from lct.store.journal import DigestJournal, Journal
 from lct.store.sqlite import ReadJournal, SqliteJournal
 
 ReplyT = TypeVar("ReplyT", bound=Event)
+
+GC_ALLOCATIONS = 50_000
+"""After how many new containers cycles are looked for: messages and books have none, so seldom is often enough."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +109,7 @@ class House:
 def assemble(parts: Parts) -> House:
     """Put a house together in replayed time and let it recover; raises what its parts raise about their input."""
     use_money_context()
+    gc.set_threshold(GC_ALLOCATIONS)
     settings = parts.settings
     checked_venue(settings.house, parts.feed)
     site = Site(

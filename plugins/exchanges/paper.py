@@ -173,7 +173,7 @@ class Paper(Exchange):
             self._report(PlaceRefused(self._next(), now_ns, key, objection), now_ns)
             return
         self._orders += 1
-        first = int(self._tape.bars(order.symbol).open_ns.searchsorted(now_ns))
+        first = self._tape.first_from(order.symbol, now_ns)
         is_market = order.type is OrderType.MARKET
         resting = Resting(order, f"paper-{self._orders}", order.amount, first, self._orders, at_market=is_market)
         self._live[key] = self._changed[key] = resting

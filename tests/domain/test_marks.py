@@ -6,7 +6,7 @@ import pytest
 
 from lct.domain.instruments import Instrument
 from lct.domain.ledger import Ledger, deposit
-from lct.domain.marks import Marks, equity, gross_value
+from lct.domain.marks import Marks, appraisal, equity
 from lct.domain.orders import Side
 
 TICK = Decimal("0.01")
@@ -53,7 +53,7 @@ def test_equity_is_cash_and_positions_at_their_marks(ledger: Ledger) -> None:
     marks.hear(("A/USDT", "B/USDT"), [110.0, 7.0])
 
     assert equity(ledger, marks, INSTRUMENTS) == Decimal(1000) - Decimal("200.2") + Decimal(220)
-    assert gross_value(ledger, marks, INSTRUMENTS) == Decimal(220)
+    assert appraisal(ledger, marks, INSTRUMENTS) == (equity(ledger, marks, INSTRUMENTS), Decimal(220))
 
 
 def test_equity_is_not_known_while_a_position_has_no_mark(ledger: Ledger) -> None:
@@ -65,4 +65,7 @@ def test_a_short_position_counts_with_its_size_in_the_gross_value(ledger: Ledger
     marks = Marks()
     marks.hear(("A/USDT", "B/USDT"), [100.0, 10.0])
 
-    assert gross_value(ledger, marks, INSTRUMENTS) == Decimal(230)
+    found = appraisal(ledger, marks, INSTRUMENTS)
+
+    assert found is not None
+    assert found[1] == Decimal(230)

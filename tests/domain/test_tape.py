@@ -46,6 +46,24 @@ def test_any_part_of_it_is_that_part_of_the_merge(series, first, last):
     assert [tuple(row) for row in tape.rows(first, last)] == merged(series)[first:last]
 
 
+@given(opens, st.integers(-1, 14), st.sampled_from([-1, 0, 1]))
+def test_the_first_bar_from_a_time_on_is_the_first_that_opens_then_or_later(opens, at, off):
+    from_ns = at * STEP + off
+
+    found = tape_of({"A/Q": opens}).first_from("A/Q", from_ns)
+
+    assert found == sum(t * STEP < from_ns for t in opens)
+
+
+@given(series)
+def test_rows_of_the_same_symbols_share_one_tuple_of_them(series):
+    seen: dict[tuple[str, ...], tuple[str, ...]] = {}
+
+    rows = tape_of(series).rows(0, 13)
+
+    assert all(seen.setdefault(row.symbols, row.symbols) is row.symbols for row in rows)
+
+
 @given(series)
 def test_it_counts_times_and_bars(series):
     tape = tape_of(series)
