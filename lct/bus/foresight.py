@@ -61,7 +61,7 @@ class Foresight:
         """Let at most `most` results that are due by `until_ns` go by; None where not even the next one can."""
         at = self.port.given - self._first
         if self._is_loud or most < 1:
-            self._is_loud = False  # the next is played, and then we look again
+            self._is_loud = False  # what has just stopped us is played, and then we look again
             return None
         if not 0 <= at < len(self._times):
             at = 0
@@ -71,13 +71,13 @@ class Foresight:
             for seat in followers:
                 if at < end:
                     end = at + seat.daemon.silent_for(words[at:end])
-        self._is_loud = end < len(self._times)
         if end <= at:
-            self._is_loud = False
             return None
+        self._is_loud = end < len(self._times)
         return self._go_by(at, end)
 
     def _go_by(self, at: int, end: int) -> Passed:
+        """Let the results from `at` to `end` go by: all who would hear of them remember what they must."""
         for seat, heard, said in self._told:
             seat.daemon.pass_by(heard[at:end], said[at:end])
         rounds, words, md_seq = end - at, list[Words](), None

@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from lct.bus.foresight import foresight_of
+from lct.bus.foresight import Foresight, foresight_of
 from lct.bus.room import errands_again, own_codec, recorded
 from lct.bus.seat import NEVER_NS, Heard, Seat
 from lct.daemon import Daemon, Do
@@ -93,30 +93,34 @@ class LocalBus:
     def _pass_by(self, until_md_seq: int | None, until_ns: int) -> bool:
         """Let what a recording gives next go by at once, as far as it is foreseen that nothing follows from it.
 
-        The house is as it would be after those rounds. False where the next one has to be played; where nothing else is
-        due with it, what is said in its first round is foreseen, and waits to be heard.
+        The house is as it would be after those rounds. Where something follows at once from what comes alone, it is
+        played from what is foreseen; False where nothing is.
         """
         foresight = self._foresight
-        if foresight is None:
+        if foresight is None or foresight.seat.timers or foresight.seat.waiting:
             return False
         others_due_ns = self._next_due_ns(but=foresight.seat)
         most = NEVER_NS if until_md_seq is None else until_md_seq - foresight.port.given
         passed = foresight.pass_by(min(until_ns, others_due_ns - 1), most)
         if passed is None:
-            said = foresight.open_round() if self._due_ns < others_due_ns else None
-            if said is None:
-                return False
-            self.now_ns = self._due_ns
-            self.round += 1
-            self._words = [Heard(foresight.seat.name, n, word, None, None) for n, word in enumerate(said)]
-            self._due_ns = self._next_due_ns()
-            self._come_to_rest()
-            return True
+            return self._due_ns < others_due_ns and self._play_foreseen(foresight)
         self.now_ns = passed.now_ns
         self.round += passed.rounds
         self.counts.update(map(type, chain.from_iterable(passed.words)))
         self.md_seq = passed.md_seq or self.md_seq
         self._due_ns = self._next_due_ns()
+        return True
+
+    def _play_foreseen(self, foresight: Foresight) -> bool:
+        """Let the round of the recording go by and play those that follow; False where it is not foreseen."""
+        said = foresight.open_round()
+        if said is None:
+            return False
+        self.now_ns = self._due_ns
+        self.round += 1
+        self._words = [Heard(foresight.seat.name, n, word, None, None) for n, word in enumerate(said)]
+        self._due_ns = self._next_due_ns()
+        self._come_to_rest()
         return True
 
     def _come_to_rest(self) -> None:
