@@ -38,10 +38,8 @@ class Asker:
             raise Refused(f"a request of {len(frame)} bytes; at most {COMMAND_BYTES_MAX} are taken")
         until_ns = monotonic_ns() + patience_ms * NS_PER_MS
         line = self._line(to)
-        is_sent = False
-        if _becomes(zmq.POLLOUT, line, until_ns):
-            line.send(frame, zmq.NOBLOCK)
-            is_sent = True
+        is_sent = _becomes(zmq.POLLOUT, line, until_ns) and _sent(line, frame)
+        if is_sent:
             while _becomes(zmq.POLLIN, line, until_ns):
                 reply = self._reply(line)
                 if reply is not None and reply.causation == request.id:
@@ -138,6 +136,15 @@ class Listener:
                 del self._names[socket]
                 hang_up(socket)
                 self._call(speaker)
+
+
+def _sent(line: Socket, frame: bytes) -> bool:
+    """Send a frame; False where the process has died since it was looked at, and nothing left."""
+    try:
+        line.send(frame, zmq.NOBLOCK)
+    except zmq.Again:
+        return False
+    return True
 
 
 def _becomes(event: int, line: Socket, until_ns: int) -> bool:
