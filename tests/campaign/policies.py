@@ -28,7 +28,7 @@ def table(kills: int, seed: int) -> list[dict[str, Any]]:
     """Return a row for each policy and lag: kills, orders meant, duplicated, orphaned, never sent."""
     rows = []
     for lag_ms in LAGS_MS:
-        rows += [_row(policy, lag_ms, _bots(policy, lag_ms, kills, seed)) for policy in POLICIES]
+        rows += [_row(policy, lag_ms, bots(policy, lag_ms, kills, seed)) for policy in POLICIES]
         tally = Tally()
         for points, one in plan(POINTS, kills, f"{seed}.{lag_ms}"):
             tally.add(rig_of_kills(points, one, lag_ms=lag_ms))
@@ -41,7 +41,7 @@ def _row(policy: str, lag_ms: int, found: Counter[str]) -> dict[str, Any]:
     return {"policy": policy, "lag_ms": lag_ms, **{name: found[name] for name in names}}
 
 
-def _bots(policy: str, lag_ms: int, kills: int, seed: int) -> Counter[str]:
+def bots(policy: str, lag_ms: int, kills: int, seed: int) -> Counter[str]:
     """Run bots of one policy, one after another, until so many lives were killed."""
     chance, found, context = random.Random(seed), Counter[str](), multiprocessing.get_context("fork")
     run = 0
