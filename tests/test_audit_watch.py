@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from lct.audit import Audit
+from lct.audit.beating import Beat
 from lct.audit.watching import Watch
 from lct.messages.base import Event, encode, tag_of
 from lct.run.switch import standing as ordered
@@ -214,3 +215,22 @@ def test_what_a_hearer_has_before_it_was_said_is_found_at_the_look(tmp_path: Pat
     in_one_file(tmp_path, [*said, early]).close()
 
     assert [found.invariant for found in watch_of(tmp_path).look()] == ["I17"]
+
+
+def test_a_heartbeat_counts_lives_and_one_that_cannot_be_written_ends_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "audit.json"
+    for _ in range(2):
+        Beat(path, "audit", os.getppid())(True, "")
+    Beat(tmp_path / "gone" / "audit.json", "audit", None)(True, "")
+
+    told = json.loads(path.read_text())
+    assert (told["daemon"], told["pid"], told["epoch"], told["ready"]) == ("audit", os.getpid(), 2, True)
+    assert "no heartbeat" in capsys.readouterr().err
+    assert [one.name for one in tmp_path.iterdir()] == ["audit.json"]
+
+
+def test_a_watch_ends_with_its_supervisor(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        Beat(tmp_path / "audit.json", "audit", os.getppid() + 1)(True, "")

@@ -31,8 +31,11 @@ class Beat:
         reasons = [reason] if reason else []
         document = {**self._document, "ready": ready, "beat_ns": time.time_ns(), "reasons": reasons}
         fresh = self._path.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(document), encoding="utf-8")
-        fresh.replace(self._path)
+        try:
+            fresh.write_text(json.dumps(document), encoding="utf-8")
+            fresh.replace(self._path)
+        except OSError as error:  # a full disk: a heartbeat that is missing tells, and looking goes on
+            print(f"no heartbeat: {error}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _epoch(path: Path) -> int:

@@ -186,7 +186,7 @@ def repair(
     """
     from lct.cli.recordings import in_words, repaired
 
-    row = repaired(file, out, None, timeframe, prefer)
+    row = repaired(file, out, timeframe, prefer)
     print_facts(row if json else {**row, "done": in_words(row["done"])}, json=json)
 
 
@@ -215,4 +215,4 @@ def resample(
     """
     from lct.cli.recordings import resampled
 
-    print_facts(resampled(file, out, to, None, timeframe), json=json)
+    print_facts(resampled(file, out, to, timeframe), json=json)

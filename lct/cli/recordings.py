@@ -48,6 +48,16 @@ def step_ns(timeframe: str) -> int:
         raise ConfigError(str(error)) from None
 
 
+def frame_of(path: Path, timeframe: str | None) -> str:
+    """Return the timeframe of a file, as said or else by its name; raises ConfigError for neither."""
+    from lct.formats.files import described
+
+    named = described(path)
+    if timeframe is None and named is None:
+        raise ConfigError(f"{path}: its name tells no timeframe; say --timeframe")
+    return timeframe or (named[1] if named else "")
+
+
 # -- the store ------------------------------------------------------------------------------------------------------
 
 
@@ -170,9 +180,7 @@ def in_words(counts: dict[str, int]) -> str:
 # -- files out of files ---------------------------------------------------------------------------------------------
 
 
-def repaired(
-    path: Path, out: Path | None, symbol: str | None, timeframe: str | None, prefer: str | None
-) -> dict[str, Any]:
+def repaired(path: Path, out: Path | None, timeframe: str | None, prefer: str | None) -> dict[str, Any]:
     """Write the sound bars of a file, in order, to another one; without one only tell. Returns what was done.
 
     Raises Refused where two rows tell a bar differently and nobody says which to believe.
@@ -181,7 +189,7 @@ def repaired(
     from lct.domain import quality
 
     raw = formats.read(path)
-    frame = about(path, symbol or "-", timeframe)[1]
+    frame = frame_of(path, timeframe)
     bars, done = quality.repaired(raw, step_ns(frame), prefer_last=prefer == "last")
     differing = done.get("dropped conflicting_duplicate", 0)
     if differing and prefer is None:
@@ -211,12 +219,12 @@ def converted(path: Path, out: Path) -> dict[str, Any]:
     return {"file": str(path), "out": str(out), "bars": len(raw)}
 
 
-def resampled(path: Path, out: Path, to: str, symbol: str | None, timeframe: str | None) -> dict[str, Any]:
+def resampled(path: Path, out: Path, to: str, timeframe: str | None) -> dict[str, Any]:
     """Write bars of a longer timeframe, made of whole windows only; `left_out` counts the bars of the others."""
     from lct import formats
     from lct.domain import quality
 
-    frame = about(path, symbol or "-", timeframe)[1]
+    frame = frame_of(path, timeframe)
     raw = formats.read(path)
     if not quality.report(raw, step_ns(frame)).counts.keys() <= {"gap", "jump", "stale", "zero_volume"}:
         raise DataError(f"{path}: has rows that are no bars, or not in order; `lct market repair` it first")

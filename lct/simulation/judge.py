@@ -6,7 +6,7 @@ from lct.audit import Against, Audit, Identity
 from lct.simulation.account import Account
 from lct.store.journal import Row
 
-VENUE, NUMBER = "paper", "main"
+VENUE, ACCOUNT = "paper", "main"
 
 
 class Judge:
@@ -15,7 +15,7 @@ class Judge:
     def __init__(self, install_id: str) -> None:
         """Begin before the first row."""
         self._install_id = install_id
-        self._audit = Audit(Identity(install_id, VENUE, NUMBER))
+        self._audit = Audit(Identity(install_id, VENUE, ACCOUNT))
 
     def read(self, rows: Iterable[Row]) -> None:
         """Check the rows of one commit, and what must hold once it is whole."""
@@ -25,7 +25,7 @@ class Judge:
 
     def compare(self, account: Account) -> None:
         """Compare all that was read with the books of the venue, where nothing is under way any more."""
-        Against(self._audit, account.ledger(VENUE, NUMBER, self._install_id, quiescent=True)).counts()
+        Against(self._audit, account.ledger(VENUE, ACCOUNT, self._install_id, quiescent=True)).counts()
 
     def fresh(self) -> Iterator[tuple[str, str]]:
         """Yield what was found since the last time: an invariant, and how it is broken."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from lct.domain.bars import Bars, is_sound, refusals, timeframe_ns
 from lct.domain.quality import columns, joined, stacked
-from lct.errors import DataError, nearest
+from lct.errors import DataError
 from lct.formats import files, parquet
 
 TAIL = "tail.db"
@@ -109,23 +109,25 @@ class BarStore:
         step_ns = _step_ns(series)
         if len(raw) == 1 and _is_bar(raw, step_ns):  # as a live bar does; a tenth of the time of looking at columns
             with self._writing():
-                return self._add(series, raw, [], source)
+                return self._add(series, raw, [], source, 1)
         reasons = refusals(raw, step_ns)
         backwards = reasons.pop("time_backwards").any()  # the order is no matter; what comes twice is compared below
         found: list[Finding] = []
         refused = np.zeros(len(raw), dtype=np.bool_)
-        for kind, rows in reasons.items():
-            if rows.any():
-                refused |= rows
-                found += _findings(kind, raw.take(rows), source)
+        for kind, which in reasons.items():
+            if which.any():
+                refused |= which
+                found += _findings(kind, raw.take(which), source)
         sound = raw.take(~refused) if found else raw
+        rows = len(sound)
         if backwards:
-            sound, differing = joined((sound, sound[:0]))
+            sound, differing = joined((sound, sound[:0]))  # with nothing: put in order, each open once
             found += _findings("conflicting_duplicate", differing, source)
         with self._writing():
-            return self._add(series, sound, found, source)
+            return self._add(series, sound, found, source, rows)
 
-    def _add(self, series: Series, sound: Bars, found: list[Finding], source: str) -> Added:
+    def _add(self, series: Series, sound: Bars, found: list[Finding], source: str, rows: int) -> Added:
+        """Add bars in order, each open once; `rows` is out of how many they came."""
         number, fresh = self._id(series), sound
         if len(sound):
             there = self._overlap(series, number, int(sound.open_ns[0]), int(sound.open_ns[-1]) + 1)
@@ -137,14 +139,11 @@ class BarStore:
         if len(fresh) > TAIL_MAX or self._count(number) + len(fresh) > TAIL_MAX:
             self._settle(series, number, fresh)
         elif len(fresh):
-            rows = zip(*(column.tolist() for column in columns(fresh)), strict=True)
-            self._db.executemany("insert into tail values (?, ?, ?, ?, ?, ?, ?)", ((number, *row) for row in rows))
+            cells = zip(*(column.tolist() for column in columns(fresh)), strict=True)
+            self._db.executemany("insert into tail values (?, ?, ?, ?, ?, ?, ?)", ((number, *row) for row in cells))
             self._counts[number] += len(fresh)
-        known = len(sound) - len(fresh)
-        if not found:
-            return Added(len(fresh), known, {})
         kinds = Counter(one.kind for one in found)
-        return Added(len(fresh), known - min(known, kinds["conflicting_duplicate"]), dict(kinds))
+        return Added(len(fresh), rows - len(fresh) - kinds["conflicting_duplicate"], dict(kinds))
 
     def settle(self, series: Series) -> None:
         """Write all that the tail holds of a series into its months, the one that goes on too."""
@@ -284,15 +283,6 @@ class BarStore:
             if self._db.in_transaction:
                 self._db.execute("rollback")
             raise
-
-
-def series_of(store: BarStore, venue: str, symbol: str, timeframe: str) -> Series:
-    """Return a series that is there; raises DataError naming the nearest symbol."""
-    wanted, known = Series(venue, symbol, timeframe), store.series()
-    if wanted not in known:
-        there = [one.symbol for one in known if (one.venue, one.timeframe) == (venue, timeframe)]
-        raise DataError(f"no {timeframe} bars of {symbol} at {venue} in {store.folder}; {nearest(symbol, there)}")
-    return wanted
 
 
 def _is_bar(raw: Bars, step_ns: int) -> bool:
