@@ -12,7 +12,7 @@ import msgspec
 from lct.bus import presence
 from lct.bus.presence import Presence
 from lct.clock import NS_PER_SECOND, monotonic_ns, now_ns
-from lct.errors import LctError, NotFound, Refused
+from lct.errors import LctError, NoAnswer, NotFound, Refused
 from lct.messages.base import Codec, Envelope, Event, Message, Request, RequestRefused, encode, tag_of
 
 if TYPE_CHECKING:
@@ -60,9 +60,12 @@ class Client:
             from lct.bus.asking import Asker
 
             self._asker = Asker(presence.socket_folder(self.home))
-        reply = self._asker.ask(through, self._enveloped(request, owner), self.patience_ms)
+        asked = self._enveloped(request, owner)
+        reply = self._asker.ask(through, asked, self.patience_ms)
         message = self._decoded(request, reply)
         if isinstance(message, RequestRefused):
+            if asked.expires_ns is not None and asked.expires_ns <= now_ns():
+                raise NoAnswer(f"{through} did not answer within {self.patience_ms} ms: {message.reason}")
             if message.is_missing:
                 raise NotFound(message.reason)
             raise Refused(f"{reply.source} refused: {message.reason}")

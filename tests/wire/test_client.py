@@ -161,6 +161,14 @@ async def test_a_refusal_is_an_error_with_its_reason(home, folder):
 
 
 @on_a_loop
+async def test_a_request_that_was_heard_too_late_has_no_answer_for_asking_again_may_help(home, folder, monkeypatch):
+    asked_long_ago = [now_ns(), now_ns() - 5 * NS_PER_SECOND]  # when the client was made, and when it asked
+    monkeypatch.setattr("lct.client.now_ns", lambda: asked_long_ago.pop(0) if asked_long_ago else now_ns())
+    with boxes(folder, OWNER), pytest.raises(NoAnswer, match="did not answer within 2000 ms: expired 3"):
+        await asks(home, Question(1))
+
+
+@on_a_loop
 async def test_a_reply_of_another_type_or_of_none_is_an_error(home, folder):
     with boxes(folder, OWNER) as (owner,):
         replies(owner, lambda asked: Said(1))
