@@ -58,8 +58,8 @@ AT_TIMES: dict[str, int] = {
 """Faults, and doings of people, at a time; at most so many of each in one run."""
 
 GRAVE = ("theft", "stranger_with_our_tag", "conflicting_trade")
-"""What a house must stop at: at most one in a run, and in few runs."""
-GRAVE_ODDS = 0.25
+"""What a house must stop at: at most one in a run, in its first two thirds, for it waits until its aim is there."""
+GRAVE_ODDS = 0.75
 
 RATES = (0.0, 0.0, 0.03, 0.25)
 """How often a kind of fault strikes, drawn for each kind anew: a few at high rates find more than all at low ones."""
@@ -141,7 +141,7 @@ def draw(seed: int, minutes: int) -> Plan:
         times = [(chance.randrange(60, minutes * 60), chance.random()) for _ in range(chance.choice((0, 0, 1, most)))]
         faults += [Fault("time", at, kind, size) for at, size in times]
     if chance.random() < GRAVE_ODDS:
-        faults.append(Fault("time", chance.randrange(60, minutes * 60), chance.choice(GRAVE), chance.random()))
+        faults.append(Fault("time", chance.randrange(60, minutes * 40), chance.choice(GRAVE), chance.random()))
     symbols = chance.choice((1, 2, 3))
     return Plan(seed, personality, symbols, minutes, tuple(_aimed(fault, chance) for fault in faults))
 
