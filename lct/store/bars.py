@@ -19,6 +19,7 @@ import numpy as np
 
 from lct.domain.bars import Bars, is_sound, refusals, timeframe_ns
 from lct.domain.quality import columns, joined, stacked
+from lct.domain.spans import Span, merged
 from lct.errors import DataError
 from lct.formats import files, parquet
 
@@ -42,6 +43,9 @@ create table if not exists tail (
 create table if not exists findings (
     series integer not null references series, open_ns integer not null, kind text not null, detail text not null,
     source text not null, primary key (series, open_ns, kind, detail)) strict, without rowid;
+create table if not exists covered (
+    series integer not null references series, from_ns integer not null, to_ns integer not null,
+    primary key (series, from_ns)) strict, without rowid;
 """
 
 
@@ -101,15 +105,17 @@ class BarStore:
 
     # -- adding -------------------------------------------------------------------------------------------------
 
-    def add(self, series: Series, raw: Bars, source: str = "") -> Added:
+    def add(self, series: Series, raw: Bars, source: str = "", covers: Span | None = None) -> Added:
         """Add rows as they came; they are on the disk when this returns, and adding them again changes nothing.
 
-        Raises DataError for a series that has no name in a store, and where another process holds the store for long.
+        `covers` is the span of which the source has told everything with these rows: what is missing there is missing
+        at the source. Raises DataError for a series that has no name in a store, and where another process holds the
+        store for long.
         """
         step_ns = _step_ns(series)
         if len(raw) == 1 and _is_bar(raw, step_ns):  # as a live bar does; a tenth of the time of looking at columns
             with self._writing():
-                return self._add(series, raw, [], source, 1)
+                return self._add(series, raw, [], source, 1, covers)
         reasons = refusals(raw, step_ns)
         backwards = reasons.pop("time_backwards").any()  # the order is no matter; what comes twice is compared below
         found: list[Finding] = []
@@ -124,11 +130,15 @@ class BarStore:
             sound, differing = joined((sound, sound[:0]))  # with nothing: put in order, each open once
             found += _findings("conflicting_duplicate", differing, source)
         with self._writing():
-            return self._add(series, sound, found, source, rows)
+            return self._add(series, sound, found, source, rows, covers)
 
-    def _add(self, series: Series, sound: Bars, found: list[Finding], source: str, rows: int) -> Added:
+    def _add(
+        self, series: Series, sound: Bars, found: list[Finding], source: str, rows: int, covers: Span | None
+    ) -> Added:
         """Add bars in order, each open once; `rows` is out of how many they came."""
         number, fresh = self._id(series), sound
+        if covers is not None:
+            self._cover(number, covers)
         if len(sound):
             there = self._overlap(series, number, int(sound.open_ns[0]), int(sound.open_ns[-1]) + 1)
             if len(there):
@@ -176,6 +186,11 @@ class BarStore:
             more = len(found) - len(kept), number
             self._db.execute("update series set uncounted = uncounted + ? where id = ?", more)
 
+    def _cover(self, number: int, span: Span) -> None:
+        spans = merged([*self._covered(number), span])
+        self._db.execute("delete from covered where series = ?", (number,))
+        self._db.executemany("insert into covered values (?, ?, ?)", ((number, *one) for one in spans))
+
     # -- reading ------------------------------------------------------------------------------------------------
 
     def read(self, series: Series, from_ns: int = 0, to_ns: int = FOREVER_NS) -> Bars:
@@ -199,6 +214,11 @@ class BarStore:
         """Return how many bars of a series are in no month yet."""
         number = self._known(series)
         return 0 if number is None else self._count(number)
+
+    def covered(self, series: Series) -> list[Span]:
+        """Return the spans of which a source has told everything, in order."""
+        number = self._known(series)
+        return [] if number is None else self._covered(number)
 
     def findings(self, series: Series) -> tuple[list[Finding], int]:
         """Return what rows that were added are no bars, by time, and how many more were not kept."""
@@ -240,6 +260,10 @@ class BarStore:
         )
         rows = self._db.execute(f"{sql} order by open_ns", (number, from_ns, to_ns)).fetchall()
         return Bars.of(*zip(*rows, strict=True)) if rows else NONE
+
+    def _covered(self, number: int) -> list[Span]:
+        sql = "select from_ns, to_ns from covered where series = ? order by from_ns"
+        return [Span(*row) for row in self._db.execute(sql, (number,))]
 
     def _known(self, series: Series) -> int | None:
         if series not in self._ids:
