@@ -6,6 +6,7 @@
     +-- NotFound             a name that is not there               exit 5
     +-- Refused              safety, risk or permission said no     exit 4
     +-- DataError            market data that cannot be read        exit 1
+    |   +-- NotNow           ... just now; later it may be
     +-- JournalError         a journal that is broken or not ours   exit 1
 
 A refusal inside the house is a message, not an error; a bug is an assert and a crash.
@@ -49,6 +50,10 @@ class Refused(LctError):
 
 class DataError(LctError):
     """Market data cannot be read, or nothing usable is in it."""
+
+
+class NotNow(DataError):
+    """Market data could not be had: a line, an overload, an answer that cannot be read. Asking again may help."""
 
 
 class JournalError(LctError):

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.campaign.bots import POLICIES, live, outcome
 from tests.campaign.kill import POINTS, Tally, plan, rig_of_kills
-from tests.campaign.served import Served
+from tests.venue.served import account
 
 ORDERS = 12
 LOST_SHARE = 0.15
@@ -47,7 +47,7 @@ def bots(policy: str, lag_ms: int, kills: int, seed: int) -> Counter[str]:
     run = 0
     while found["kills"] < kills:
         run += 1
-        with TemporaryDirectory(prefix="lct-bot-") as folder, Served(Path(folder) / "venue.db", lag_ms) as venue:
+        with TemporaryDirectory(prefix="lct-bot-") as folder, account(Path(folder) / "venue.db", lag_ms) as venue:
             venue.fault(place=[{"cut": True} if chance.random() < LOST_SHARE else {} for _ in range(ORDERS * 10)])
             path, until = Path(folder) / "bot.db", time.perf_counter() + PATIENCE_SECONDS
             while True:

@@ -22,7 +22,7 @@ from lct.domain.orders import OrderType, Side, State
 from lct.errors import LctError
 from lct.messages.execution import ExecutionStatus, GetExecutionStatus, Propose
 from lct.run.process import CLOCK
-from tests.campaign.served import Served
+from tests.venue.served import account
 from tests.wire.processes import Processes, Start, configure, spawned
 
 SYMBOLS = ("BTC/USDT", "ETH/USDT")
@@ -86,7 +86,7 @@ class Rig:
         plugins = self.home / "plugins" / "exchanges"
         plugins.mkdir(parents=True)
         shutil.copy(Path(__file__).parents[1] / "venue" / "local.py", plugins / "local.py")
-        self.venue = Served(self.ledger, lag_ms, clock)
+        self.venue = account(self.ledger, lag_ms, clock)
         self.fault = self.venue.fault
         environment = {"LCT_TEST_VENUE": self.venue.url, CLOCK: clock}
         self.house = Processes(self.home, names, start=start, **environment)

@@ -1,0 +1,88 @@
+"""The live feed port: a venue's public data over a network; so far what it tells when it is asked."""
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from lct.domain.bars import Bars
+from lct.domain.quotes import Book, Deal, Level, Listing, Quote
+from lct.domain.spans import Span
+from lct.errors import ConfigError
+from lct.ports.feed import Feed, Tape
+
+__all__ = ["Bars", "Book", "Deal", "Level", "Listing", "LiveFeed", "Page", "Quote", "Span"]
+
+
+class Page(NamedTuple):
+    """Rows of bars as the venue gave them, and the span of which it has told everything with them."""
+
+    rows: Bars
+    covers: Span
+
+
+class LiveFeed(Feed):
+    """A venue to be asked; each coroutine sends as many requests as it must, within the venue's budget.
+
+    They raise NotFound for what the venue does not have, NotNow for what may be tried again (a line, an overload,
+    an answer that cannot be read), and DataError for what will not get better.
+    """
+
+    venue: str
+    """Its name in stores, journals and on the command line."""
+    page_max: int
+    """How many bars it gives at a time."""
+    history_max: int | None = None
+    """How many bars back from now it tells of at all; None where it tells of all."""
+
+    @abstractmethod
+    def timeframes(self) -> list[str]:
+        """Return the timeframes that the venue has bars of; needs no network."""
+
+    @abstractmethod
+    async def listings(self) -> Mapping[str, Listing]:
+        """Return the markets of the venue by symbol; asked for once."""
+
+    @abstractmethod
+    async def now_ns(self) -> int:
+        """Return the venue's time, or ours where it does not tell."""
+
+    @abstractmethod
+    async def page(self, symbol: str, timeframe: str, wanted: Span) -> Page:
+        """Return the bars that open in `wanted`, or its beginning: at most `page_max` of them.
+
+        What is `covered` begins where `wanted` does, unless the venue does not reach back so far.
+        """
+
+    @abstractmethod
+    async def quote(self, symbol: str) -> Quote:
+        """Return the last price, the best bid and ask, and the day."""
+
+    @abstractmethod
+    async def book(self, symbol: str, depth: int) -> Book:
+        """Return the best levels of the order book."""
+
+    @abstractmethod
+    async def deals(self, symbol: str, most: int) -> list[Deal]:
+        """Return the last public trades, oldest first."""
+
+    @abstractmethod
+    def used(self) -> tuple[int, float]:
+        """Return how many requests were granted, and their weight in the venue's own measure."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Hang up."""
+
+    def tape(self) -> Tape:
+        """Refuse: what a venue tells now is no recording."""
+        raise ConfigError(
+            f"the feed {self.name} is no recording: `lct market download` makes one, and the feed replay plays it"
+        )
+
+    def refused(self) -> dict[str, dict[str, int]]:
+        """Return nothing: what is refused of a page is a finding of the store."""
+        return {}
+
+    def instruments(self) -> Any:
+        """Refuse, as `tape` does."""
+        return self.tape()
