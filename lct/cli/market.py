@@ -17,7 +17,13 @@ BARS = ("time", "open", "high", "low", "close", "volume")
 LISTED = ("venue", "symbol", "timeframe", "bars", "from", "to", "in_tail", "findings")
 IMPORTED = ("file", "venue", "symbol", "timeframe", "new", "known", "findings")
 CHECKED = ("file", "symbol", "timeframe", "bars", "from", "to", "score", "findings")
+LISTINGS = ("symbol", "kind", "active", "tick", "lot", "min_amount", "min_notional", "maker_fee", "taker_fee")
+LEVELS = ("bid_amount", "bid", "ask", "ask_amount")
+DEALS = ("time", "side", "price", "amount")
+VENUES = ("venue", "timeframes", "bars_a_page", "bars_back", "requests_a_minute", "sandbox")
+DOWNLOADED = ("venue", "symbol", "timeframe", "from", "to", "new", "known", "findings", "retries")
 BARS_ASKED_MAX = 1_000
+LEVELS_MAX = 1_000
 
 
 def complete(ctx: typer.Context, incomplete: str) -> Iterator[str]:
@@ -36,17 +42,37 @@ def complete(ctx: typer.Context, incomplete: str) -> Iterator[str]:
 Symbol = Annotated[str, typer.Argument(autocompletion=complete, metavar="SYMBOL", help="As in BTC/USDT.")]
 
 
+Venue = Annotated[
+    str | None, typer.Option("--venue", metavar="NAME", help="Ask this exchange itself, as in binance; no house runs.")
+]
+Asked = Annotated[
+    str | None, typer.Option("--venue", metavar="NAME", help="As in binance; else that of house.toml's feeds.ccxt.")
+]
+
+
 @app.callback()
 def market() -> None:
-    """Bars that the running house has heard, and recordings of them. Example: lct market ticker BTC/USDT"""
+    """Bars that the running house has heard, exchanges, and recordings. Example: lct market ticker BTC/USDT"""
 
 
 @app.command()
-def symbols(json: o.Json = False) -> None:
-    """List the symbols of which there are bars, with how many are kept and the last close.
+def symbols(
+    venue: Venue = None,
+    perpetuals: Annotated[bool, typer.Option("--perpetuals", help="With --venue: not only spot.")] = False,
+    json: o.Json = False,
+) -> None:
+    """List the symbols of which the house has bars; with --venue all markets of an exchange, with steps and fees.
 
-    Example: lct market symbols --json
+    Fees are fractions of the notional.
+
+    Example: lct market symbols --venue binance --json
     """
+    if venue is not None:
+        from lct.cli.venues import listings
+
+        rows = listings(venue, perpetuals=perpetuals)
+        print_rows(rows, json=json, columns=LISTINGS, none="it has no markets", spare=("min_amount", "kind"))
+        return
     from daemons.api_gateway.documents import symbols as documented
     from lct.messages.market_data import GetSymbols
 
@@ -59,6 +85,7 @@ def ohlcv(
     symbol: Symbol,
     timeframe: Annotated[str | None, typer.Option("--timeframe", help="Else the one that the house has.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=BARS_ASKED_MAX, help="At most N, the newest.")] = 100,
+    venue: Venue = None,
     json: o.Json = False,
 ) -> None:
     """Show the last bars of a symbol, oldest first; time is when a bar opened.
@@ -67,6 +94,12 @@ def ohlcv(
 
     Example: lct market ohlcv BTC/USDT --limit 10 --json
     """
+    if venue is not None:
+        from lct.cli.venues import bars
+
+        rows = bars(venue, _named(symbol), timeframe or "1m", limit)
+        print_rows(rows, json=json, columns=BARS, none="no bars", spare=("volume", "open"))
+        return
     from daemons.api_gateway.documents import bars as documented
     from lct.messages.market_data import GetBars
 
@@ -75,17 +108,73 @@ def ohlcv(
 
 
 @app.command()
-def ticker(symbol: Symbol, json: o.Json = False) -> None:
+def ticker(symbol: Symbol, venue: Venue = None, json: o.Json = False) -> None:
     """Show the last close of a symbol, and what it did in a day (or in what is kept of it); change is a fraction.
 
     Exit code 5 for a symbol that is not there.
 
     Example: lct market ticker BTC/USDT
     """
+    if venue is not None:
+        from lct.cli.venues import quote
+
+        print_facts(quote(venue, _named(symbol)), json=json)
+        return
     from daemons.api_gateway.documents import ticker as documented
     from lct.messages.market_data import GetTicker
 
     print_facts(documented(ask(GetTicker(_named(symbol)))), json=json)
+
+
+@app.command()
+def book(
+    symbol: Symbol,
+    venue: Asked = None,
+    depth: Annotated[int, typer.Option("--depth", min=1, max=LEVELS_MAX, help="Levels of each side.")] = 10,
+    json: o.Json = False,
+) -> None:
+    """Show the best levels of a symbol's order book at an exchange, best first; amounts are in base.
+
+    Example: lct market book BTC/USDT --venue binance --depth 5
+    """
+    from lct.cli.venues import book as asked
+
+    print_rows(asked(venue, _named(symbol), depth), json=json, columns=LEVELS, none="the book is empty")
+
+
+@app.command()
+def trades(
+    symbol: Symbol,
+    venue: Asked = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=BARS_ASKED_MAX, help="At most N, the newest.")] = 20,
+    json: o.Json = False,
+) -> None:
+    """Show the last trades of everybody in a symbol at an exchange, oldest first; side is the taker's.
+
+    Example: lct market trades BTC/USDT --venue binance
+    """
+    from lct.cli.venues import deals
+
+    print_rows(deals(venue, _named(symbol), limit), json=json, columns=DEALS, none="nobody traded")
+
+
+@app.command()
+def venues(
+    every: Annotated[bool, typer.Option("--all", help="All that ccxt has, tried here or not.")] = False,
+    json: o.Json = False,
+) -> None:
+    """List exchanges that can be asked for bars: pages, how far back, and the requests that a minute allows.
+
+    `bars_back` is how many bars back from now the exchange tells of, where that is limited; requests are those of the
+    least weight. Nobody is asked: this is what ccxt knows.
+
+    Example: lct market venues --json
+    """
+    from lct.cli.venues import venues as known
+
+    rows = known(every=every)
+    shown = rows if json else [{**row, "timeframes": " ".join(row["timeframes"])} for row in rows]
+    print_rows(shown, json=json, columns=VENUES, none="ccxt has no exchanges", spare=("timeframes", "sandbox"))
 
 
 def _named(symbol: str) -> str:
@@ -117,7 +206,7 @@ def list_(folder: Store = None, json: o.Json = False) -> None:
 
     rows = listed(folder)
     print_rows(
-        rows, json=json, columns=LISTED, none="the store is empty; `lct market import` fills it", spare=("from",)
+        rows, json=json, columns=LISTED, none="the store is empty; `lct market download` fills it", spare=("from",)
     )
 
 
@@ -140,6 +229,34 @@ def import_(
     rows = imported(files, venue, folder, symbol, timeframe, ctx.obj)
     shown = rows if json else [{**row, "findings": in_words(row["findings"])} for row in rows]
     print_rows(shown, json=json, columns=IMPORTED, none="no files", spare=("venue",))
+
+
+@app.command()
+def download(
+    ctx: typer.Context,
+    *,
+    symbols: Annotated[Any, typer.Option("--symbols", parser=o.names, metavar="A,B", help="As in BTC/USDT,ETH/USDT.")],
+    venue: Asked = None,
+    timeframe: Annotated[str, typer.Option("--timeframe", help="Of the bars: 1m, 5m, 1h, 1d, ...")] = "1m",
+    from_: Annotated[Any, typer.Option("--from", parser=o.moment, help="First open; else 30 days before --to.")] = None,
+    to: Annotated[Any, typer.Option("--to", parser=o.moment, help="Open before which to stop; else now.")] = None,
+    again: Annotated[bool, typer.Option("--again", help="Ask for what was asked before too.")] = False,
+    folder: Store = None,
+    json: o.Json = False,
+) -> None:
+    """Fetch closed bars of an exchange into the bar store, within what it allows, and only what is not there yet.
+
+    It may be ended at any moment, and goes on where it was. A gap stays a gap; a bar that is told differently than the
+    one in the store is a finding. Exit code 5 for a symbol or a timeframe that the exchange does not have.
+
+    Example: lct market download --venue binance --symbols BTC/USDT,ETH/USDT --timeframe 5m --from 2024-01-01
+    """
+    from lct.cli.recordings import in_words
+    from lct.cli.venues import downloaded
+
+    rows = downloaded(venue, symbols, timeframe, (from_, to), folder, ctx.obj, again=again)
+    shown = rows if json else [{**row, "findings": in_words(row["findings"])} for row in rows]
+    print_rows(shown, json=json, columns=DOWNLOADED, none="no symbols", spare=("venue", "from"))
 
 
 @app.command()

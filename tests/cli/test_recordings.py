@@ -150,4 +150,4 @@ def test_an_empty_store_says_how_to_fill_it(lct: Any) -> None:
     result = lct("market", "list")
 
     assert result.exit_code == 0
-    assert "lct market import" in result.stderr
+    assert "lct market download" in result.stderr
