@@ -68,3 +68,10 @@ def nearest(name: str, known: Iterable[str]) -> str:
     hint = f"did you mean {by_lower[close[0]]!r}? " if close else ""
     listed = ", ".join(names[:LISTED_MAX]) + (", ..." if len(names) > LISTED_MAX else "")
     return f"{hint}known: {listed or 'none'}"
+
+
+def first_of(error: BaseException) -> BaseException:
+    """Return the first error of a group, however deep: the others are what it broke off."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,16 +1,18 @@
-"""The live feed port: a venue's public data over a network; so far what it tells when it is asked."""
+"""The live feed port: a venue's public data over a network, as it is asked for and as it comes."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NamedTuple
 
 from lct.domain.bars import Bars
+from lct.domain.budget import Priority
+from lct.domain.following import Row
 from lct.domain.quotes import Book, Deal, Level, Listing, Quote
 from lct.domain.spans import Span
 from lct.errors import ConfigError
 from lct.ports.feed import Feed, Tape
 
-__all__ = ["Bars", "Book", "Deal", "Level", "Listing", "LiveFeed", "Page", "Quote", "Span"]
+__all__ = ["Bars", "Book", "Deal", "Level", "Listing", "LiveFeed", "Page", "Priority", "Quote", "Row", "Span"]
 
 
 class Page(NamedTuple):
@@ -33,6 +35,8 @@ class LiveFeed(Feed):
     """How many bars it gives at a time."""
     history_max: int | None = None
     """How many bars back from now it tells of at all; None where it tells of all."""
+    priority: Priority = Priority.BACKFILL
+    """Of what is asked from now on."""
 
     @abstractmethod
     def timeframes(self) -> list[str]:
@@ -51,6 +55,18 @@ class LiveFeed(Feed):
         """Return the bars that open in `wanted`, or its beginning: at most `page_max` of them.
 
         What is `covered` begins where `wanted` does, unless the venue does not reach back so far.
+        """
+
+    @abstractmethod
+    def has_stream(self, timeframe: str) -> bool:
+        """Whether bars come by themselves; else pages are asked for. Needs no network."""
+
+    @abstractmethod
+    def stream(self, symbols: tuple[str, ...], timeframe: str) -> AsyncGenerator[tuple[str, list[Row]], None]:
+        """Yield bars as they change, symbol by symbol, over one connection: the last of a bar is the whole of it.
+
+        What lies between may be left out. Raises NotNow where the connection is lost or tells nothing any more; a new
+        call connects anew.
         """
 
     @abstractmethod

@@ -8,7 +8,7 @@ import msgspec
 
 from lct.domain.bars import timeframe_ns
 from lct.domain.spans import Span, left_of, windows
-from lct.errors import NotNow
+from lct.errors import NotNow, first_of
 from lct.ports.live_feed import LiveFeed, Page
 from lct.store.bars import Added, BarStore, Series
 
@@ -66,15 +66,8 @@ async def download(
             for work in works:
                 group.create_task(work.run(again=again))
     except BaseExceptionGroup as several:
-        raise _first(several) from None
+        raise first_of(several) from None
     return [work.done for work in works]
-
-
-def _first(error: BaseException) -> BaseException:
-    """Return the first error of a group, however deep: the others are what it broke off."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
 
 
 class _Work:

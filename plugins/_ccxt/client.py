@@ -21,7 +21,7 @@ STOP_SECONDS_MAX = 3_600.0
 AnswerT = TypeVar("AnswerT")
 
 
-def connect(venue: str, url: str | None, *, perpetuals: bool, priority: Priority) -> Any:
+def connect(venue: str, url: str | None, *, perpetuals: bool) -> Any:
     """Return a ccxt client of a venue; nothing is asked yet. `url` stands in for the hosts that ccxt knows.
 
     Numbers are the venue's own texts. Raises NotFound for an exchange that ccxt does not have.
@@ -30,7 +30,6 @@ def connect(venue: str, url: str | None, *, perpetuals: bool, priority: Priority
     client.number = str
     # ccxt counts weights and gives the time that a weight of 1 takes, in ms
     client.gate = Gate(Budget(1_000.0 / float(client.rateLimit)))
-    client.priority = priority
     client.options["fetchCurrencies"] = False
     about = client.options.get("fetchMarkets")
     if isinstance(about, dict) and "spot" in about.get("types", ()) and not perpetuals:
@@ -52,7 +51,7 @@ def _kind(venue: str) -> type[Any]:
         """A client whose requests wait at our gate, and whose answers are not filtered before we see them."""
 
         gate: Gate
-        priority: Priority
+        priority = Priority.BACKFILL
 
         async def throttle(self, cost: float | None = None) -> None:
             await self.gate.permit(1.0 if cost is None else cost, self.priority)
@@ -67,6 +66,51 @@ def _kind(venue: str) -> type[Any]:
             return super().on_rest_response(code, *about)
 
     return Client
+
+
+def stream_kind(venue: str) -> type[Any] | None:
+    """Return the class of ccxt that hears bars of a venue as they change, None where there is none."""
+    import ccxt.pro as ccxt
+
+    kind: type[Any] | None = getattr(ccxt, venue, None) if venue in ccxt.exchanges else None
+    return kind if kind is not None and kind().has.get("watchOHLCV") else None
+
+
+def connect_stream(client: Any, url: str | None) -> Any:
+    """Return a second client that hears streams, for one connection's life; it knows the markets of the first."""
+    kind = stream_kind(client.id)
+    assert kind is not None, "who has no streams is not asked for one"
+
+    class Streaming(kind):  # type: ignore[misc, valid-type]
+        """A client that a frame which cannot be read ends, where ccxt's own goes on waiting for ever."""
+
+        def client(self, url: str) -> Any:
+            is_new = url not in self.clients
+            line = super().client(url)
+            if is_new:
+                line.handle_message = _guarded(line)
+            return line
+
+    streaming = Streaming({"timeout": TIMEOUT_MS, "newUpdates": True})
+    streaming.set_markets(client.markets)
+    if url is not None:
+        streaming.urls["api"]["ws"] = _moved(streaming.urls["api"]["ws"], url.rstrip("/"))
+    return streaming
+
+
+def _guarded(line: Any) -> Any:
+    """Return what handles a frame of a connection, and ends the connection where that fails."""
+    import ccxt
+
+    handle = line.handle_message
+
+    def guarded(frame: Any) -> None:
+        try:
+            handle(frame)
+        except Exception as error:  # noqa: BLE001 - whatever ccxt trips over; whoever watches hears of it
+            line.on_error(ccxt.NetworkError(f"a frame that cannot be read ({type(error).__name__})"))
+
+    return guarded
 
 
 def _retry_after(headers: Any) -> float:

@@ -1,6 +1,7 @@
 """ccxt: the public data of any exchange that ccxt speaks to, as it is asked for."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
@@ -9,13 +10,13 @@ import numpy as np
 
 from lct.clock import now_ns
 from lct.domain.bars import Bars, timeframe_ns
-from lct.domain.budget import Priority
 from lct.domain.instruments import Instrument, Kind
 from lct.domain.money import ONE, ZERO
 from lct.domain.orders import Side
 from lct.errors import NotFound, NotNow, nearest
-from lct.ports.live_feed import Book, Deal, Level, Listing, LiveFeed, Page, Quote, Span
-from plugins._ccxt.client import answer, connect
+from lct.ports.live_feed import Book, Deal, Level, Listing, LiveFeed, Page, Priority, Quote, Row, Span
+from plugins._ccxt.client import answer, connect, connect_stream, stream_kind
+from plugins._ccxt.stream import Heard
 from plugins._ccxt.venues import HISTORY_MAX, PAGE_DEFAULT
 
 MS_NS = 1_000_000
@@ -36,6 +37,10 @@ class Ccxt(LiveFeed):
         urls: Annotated[
             dict[str, str], msgspec.Meta(description="By venue: another server that speaks its language.")
         ] = {}
+        streams: Annotated[
+            dict[str, str],
+            msgspec.Meta(description="By venue: another host for its websockets; absent with urls: none."),
+        ] = {}
         perpetuals: Annotated[bool, msgspec.Meta(description="Whether to ask for markets other than spot too.")] = False
         timeframe: str = "1m"
         symbols: tuple[str, ...] = ()
@@ -44,13 +49,25 @@ class Ccxt(LiveFeed):
         """Take the settings, and ask nothing yet; raises NotFound for a venue that ccxt does not have."""
         self.venue = config.venue
         url = config.urls.get(config.venue)
-        self._client = connect(config.venue, url, perpetuals=config.perpetuals, priority=Priority.BACKFILL)
+        self._stream_url = config.streams.get(config.venue)
+        self._may_stream = url is None or self._stream_url is not None
+        self._client = connect(config.venue, url, perpetuals=config.perpetuals)
         self._listings: dict[str, Listing] = {}
         self._ahead_ns: int | None = None
         """How far the venue's clock is ahead of ours."""
         features = (self._client.features or {}).get("spot") or {}
         self.page_max = int((features.get("fetchOHLCV") or {}).get("limit") or PAGE_DEFAULT)
         self.history_max = HISTORY_MAX.get(config.venue)
+
+    @property
+    def priority(self) -> Priority:
+        """Of what is asked from now on."""
+        found: Priority = self._client.priority
+        return found
+
+    @priority.setter
+    def priority(self, priority: Priority) -> None:
+        self._client.priority = priority
 
     def timeframes(self) -> list[str]:
         """Return the timeframes that the venue has bars of."""
@@ -107,6 +124,22 @@ class Ccxt(LiveFeed):
         if not len(bars):
             return Page(bars, window)
         return Page(bars, Span(window.from_ns, int(bars.open_ns.max()) + step_ns))
+
+    def has_stream(self, timeframe: str) -> bool:
+        """Whether ccxt hears bars of the venue, and it is known where."""
+        return self._may_stream and stream_kind(self.venue) is not None
+
+    async def stream(self, symbols: tuple[str, ...], timeframe: str) -> AsyncGenerator[tuple[str, list[Row]], None]:
+        """Yield bars as they change; see plugins/_ccxt/stream.py."""
+        for symbol in symbols:
+            await self._known(symbol)
+        heard = Heard(connect_stream(self._client, self._stream_url), symbols, timeframe)
+        try:
+            async with aclosing(heard.rows()) as rows:
+                async for one in rows:
+                    yield one
+        finally:
+            await heard.close()
 
     async def quote(self, symbol: str) -> Quote:
         """Return the last price, the best bid and ask, and the day."""

@@ -8,6 +8,7 @@ GET /asked tells what was asked and how much weight each minute used.
 """
 
 import asyncio
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from aiohttp import web
 
 from lct.clock import now_ns
 
+SECOND_MS = 1_000
 MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 JANUARY_MS = 1_704_067_200_000
@@ -29,7 +31,9 @@ WEIGHT_MAX = 6_000
 PAGE_MAX = 1_000
 KRAKEN_MAX = 720
 WEIGHTS = {"klines": 2, "exchangeInfo": 20, "time": 1, "ticker": 2, "depth": 5, "trades": 25}
-INTERVALS = {"1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1440}
+INTERVALS = {"1s": 0, "1m": 1, "5m": 5, "15m": 15, "1h": 60, "4h": 240, "1d": 1440}
+"""Minutes; a tape of seconds is one of its own, made alike."""
+PUSH_SECONDS = 0.1
 
 Table = npt.NDArray[np.float64]
 
@@ -63,13 +67,13 @@ def noise(minutes: npt.NDArray[np.int64], salt: int) -> Table:
         return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)).astype(np.float64) / 2.0**53
 
 
-def minutes_of(pair: str, from_ms: int, to_ms: int) -> Table:
+def minutes_of(pair: str, from_ms: int, to_ms: int, unit_ms: int = MINUTE_MS) -> Table:
     """Return the minutes that open in [from_ms, to_ms): open_ms, open, high, low, close, volume; none in an outage."""
     about = LISTED[pair]
     salt = sorted(LISTED).index(pair)
-    first = -(-max(from_ms, about.since_ms) // MINUTE_MS)
-    at = np.arange(first, max(first, -(-to_ms // MINUTE_MS)), dtype=np.int64)
-    at = at[~((at * MINUTE_MS >= OUTAGE_MS[0]) & (at * MINUTE_MS <= OUTAGE_MS[-1]))]
+    first = -(-max(from_ms, about.since_ms) // unit_ms)
+    at = np.arange(first, max(first, -(-to_ms // unit_ms)), dtype=np.int64)
+    at = at[~((at * unit_ms >= OUTAGE_MS[0]) & (at * unit_ms <= OUTAGE_MS[-1]))]
 
     def price(n: npt.NDArray[np.int64]) -> Table:
         slow = 0.04 * np.sin(n / 977.0 + salt) + 0.02 * np.sin(n / 83.0)
@@ -80,11 +84,13 @@ def minutes_of(pair: str, from_ms: int, to_ms: int) -> Table:
     highs = np.round(np.maximum(opens, closes) * (1.0 + 0.0008 * noise(at, salt + 50)), digits)
     lows = np.round(np.minimum(opens, closes) * (1.0 - 0.0008 * noise(at, salt + 60)), digits)
     volumes = np.round(1.0 + 30.0 * noise(at, salt + 70), len(about.lot) - 2)
-    return np.column_stack([at * MINUTE_MS, opens, np.maximum(highs, opens), np.minimum(lows, opens), closes, volumes])
+    return np.column_stack([at * unit_ms, opens, np.maximum(highs, opens), np.minimum(lows, opens), closes, volumes])
 
 
 def bars_of(pair: str, minutes: int, from_ms: int, to_ms: int) -> Table:
-    """Return bars of so many minutes that open in [from_ms, to_ms), made of the tape's minutes."""
+    """Return bars of so many minutes that open in [from_ms, to_ms), made of the tape's minutes; 0 is a second."""
+    if minutes == 0:
+        return minutes_of(pair, from_ms, to_ms, SECOND_MS)
     step = minutes * MINUTE_MS
     table = minutes_of(pair, -(-from_ms // step) * step, -(-to_ms // step) * step)
     if minutes == 1 or not len(table):
@@ -155,6 +161,7 @@ class Market:
         }.items():
             app.router.add_get(path, self.struck(path.rsplit("/", 1)[1], door))
         app.router.add_post("/fault", self.fault)
+        app.router.add_get("/stream/{path:.*}", Stream(self).serve)
         return app
 
     def struck(self, name: str, door: Callable[[web.Request], Any]) -> Callable[[web.Request], Any]:
@@ -224,7 +231,7 @@ class Market:
     def klines(self, request: web.Request) -> Any:
         query = request.query
         minutes = INTERVALS[query["interval"]]
-        step = minutes * MINUTE_MS
+        step = minutes * MINUTE_MS or SECOND_MS
         limit = min(int(query.get("limit", 500)), PAGE_MAX)
         end = min(int(query.get("endTime", now_ms())), now_ms()) + 1
         start = int(query["startTime"]) if "startTime" in query else end - limit * step
@@ -309,6 +316,70 @@ class Market:
             for row in bars_of("BTCUSDT", minutes, since, now)
         ]
         return {"error": [], "result": {"XBTUSDT": rows, "last": rows[-1][0] if rows else 0}}
+
+
+class Stream:
+    """One websocket: SUBSCRIBE as Binance has it, and kline frames ten times a second; the faults are those of `ws`.
+
+    `cut` ends the connection, `garbage` is a frame that is none, `silent` keeps the line open and tells nothing for so
+    many seconds, `lost` leaves out the frames of so many seconds, `lie` tells the next last frame of a bar wrongly.
+    """
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        self.market.asked["ws"] += 1
+        wanted: dict[str, tuple[str, int]] = {}
+        pushing = asyncio.create_task(self.push(socket, wanted))
+        try:
+            async for frame in socket:
+                asked = json.loads(frame.data)
+                for name in asked.get("params", []):
+                    pair, _, channel = name.partition("@kline_")
+                    wanted[name] = pair.upper(), INTERVALS[channel]
+                await socket.send_json({"result": None, "id": asked["id"]})
+        finally:
+            pushing.cancel()
+        return socket
+
+    async def push(self, socket: web.WebSocketResponse, wanted: dict[str, tuple[str, int]]) -> None:
+        """Tell each bar that is wanted as it stands, and as it was once a later one has begun."""
+        told: dict[str, int] = {}
+        quiet_until, is_lying = 0, False
+        while not socket.closed:
+            await asyncio.sleep(PUSH_SECONDS)
+            waiting = self.market.faults.get("ws")
+            fault = waiting.pop(0) if waiting and wanted else {}
+            if fault.get("cut"):
+                await socket.close()
+            elif fault.get("garbage"):
+                await socket.send_str('{"e": "kline", "k": {')
+            is_lying = is_lying or bool(fault.get("lie"))
+            quiet_until = max(quiet_until, now_ms() + int(1_000 * max(fault.get("silent", 0), fault.get("lost", 0))))
+            now = now_ms()
+            for name, (pair, minutes) in list(wanted.items()):
+                step = minutes * MINUTE_MS or SECOND_MS
+                opens = now // step * step
+                if told.get(name, opens) < opens and now >= quiet_until:
+                    for row in bars_of(pair, minutes, told[name], opens):
+                        if is_lying:
+                            row[4], is_lying = row[3], False
+                        await self.tell(socket, name, pair, row, 1.0)
+                told[name] = opens
+                if now >= quiet_until:
+                    for row in bars_of(pair, minutes, opens, opens + 1):
+                        await self.tell(socket, name, pair, row, (now - opens) / step)
+
+    async def tell(self, socket: web.WebSocketResponse, name: str, pair: str, row: Any, part: float) -> None:
+        """Send one frame; of a bar that is not over a part of the way to its close has been gone."""
+        opens, first, high, low, close, volume = (float(cell) for cell in row)
+        so_far = close if part == 1.0 else first + (close - first) * part
+        kline = {"t": int(opens), "s": pair, "i": name.rpartition("_")[2], "x": part == 1.0}
+        kline |= {"o": repr(first), "c": repr(so_far), "h": repr(high), "l": repr(low), "v": repr(volume * part)}
+        await socket.send_json({"e": "kline", "E": now_ms(), "s": pair, "k": kline})
 
 
 def _pair(id_: str) -> dict[str, Any]:
