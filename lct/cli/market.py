@@ -94,17 +94,20 @@ def ohlcv(
 
     Example: lct market ohlcv BTC/USDT --limit 10 --json
     """
+    rows = _bars(symbol, timeframe, limit, venue)
+    print_rows(rows, json=json, columns=BARS, none="no bars", spare=("volume", "open"))
+
+
+def _bars(symbol: str, timeframe: str | None, limit: int, venue: str | None) -> list[dict[str, Any]]:
+    """Return bars of the house, or of a venue, as rows."""
     if venue is not None:
         from lct.cli.venues import bars
 
-        rows = bars(venue, _named(symbol), timeframe or "1m", limit)
-        print_rows(rows, json=json, columns=BARS, none="no bars", spare=("volume", "open"))
-        return
+        return bars(venue, _named(symbol), timeframe or "1m", limit)
     from daemons.api_gateway.documents import bars as documented
     from lct.messages.market_data import GetBars
 
-    rows = documented(ask(GetBars(_named(symbol), timeframe, limit)))
-    print_rows(rows, json=json, columns=BARS, none="no bars", spare=("volume", "open"))
+    return documented(ask(GetBars(_named(symbol), timeframe, limit)))
 
 
 @app.command()
@@ -124,6 +127,47 @@ def ticker(symbol: Symbol, venue: Venue = None, json: o.Json = False) -> None:
     from lct.messages.market_data import GetTicker
 
     print_facts(documented(ask(GetTicker(_named(symbol)))), json=json)
+
+
+@app.command()
+def chart(
+    symbol: Symbol,
+    timeframe: Annotated[str | None, typer.Option("--timeframe", help="Else the one that the house has.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=BARS_ASKED_MAX, help="At most N, the newest.")] = 1_000,
+    venue: Venue = None,
+    height: Annotated[int, typer.Option("--height", min=6, max=200, help="Lines.")] = 20,
+    json: o.Json = False,
+) -> None:
+    """Draw the last bars of a symbol, as many as the terminal is wide: thin bodies rose, full ones fell.
+
+    Example: lct market chart BTC/USDT --venue binance --timeframe 1h
+    """
+    from lct.cli.charting import print_chart, width
+
+    rows = _bars(symbol, timeframe, min(limit, width()), venue)
+    if json or not rows:
+        print_rows(rows, json=json, columns=BARS, none="no bars")
+    else:
+        print_chart(rows, height)
+
+
+@app.command()
+def watch(
+    symbols: Annotated[list[str], typer.Argument(metavar="SYMBOL...", help="As in BTC/USDT ETH/USDT.")],
+    venue: Asked = None,
+    timeframe: Annotated[str, typer.Option("--timeframe", help="Of the bars.")] = "1m",
+    count: Annotated[int | None, typer.Option("--bars", min=1, help="End after so many bars.")] = None,
+    json: o.Json = False,
+) -> None:
+    """Print the bars of an exchange as they close, each once and in order; a gap of its stream is asked for.
+
+    `source` is stream or page. What breaks is said on stderr and mended; Ctrl-C ends it. --json: one document a line.
+
+    Example: lct market watch BTC/USDT ETH/USDT --venue binance --timeframe 1m
+    """
+    from lct.cli.venues import watched
+
+    watched(venue, [_named(symbol) for symbol in symbols], timeframe, count, json=json)
 
 
 @app.command()

@@ -43,9 +43,9 @@ def print_json(value: Any) -> None:
 
 
 def print_json_lines(rows: Iterable[Any]) -> None:
-    """Print one document a line."""
+    """Print one document a line, each at once."""
     for row in rows:
-        print(json.dumps(as_json(row), allow_nan=False))
+        print(json.dumps(as_json(row), allow_nan=False), flush=True)
 
 
 def print_rows(

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lct.cli.output import Manners, progress, say
+from lct.cli.output import Manners, manners, progress, say
 from lct.errors import ConfigError
 
 if TYPE_CHECKING:
+    from lct.domain.following import Closed
     from lct.ports.live_feed import LiveFeed, Span
     from lct.run.downloading import Downloaded
     from lct.store.bars import BarStore
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 FEED = "ccxt"
 DAYS_ASKED = 30
 """How far back a download reaches where nobody says."""
-PERCENT = Decimal(100)
+OHLCV = ("open", "high", "low", "close", "volume")
 
 FoundT = TypeVar("FoundT")
 
@@ -91,10 +93,9 @@ def bars(venue: str, symbol: str, timeframe: str, limit: int) -> list[dict[str, 
         return joined(parts)[0]
 
     found = asked_of(venue, ask, perpetuals=":" in symbol)
-    names = ("open", "high", "low", "close", "volume")
     cells = zip(*(column.tolist() for column in columns(found[-limit:])), strict=True)
     return [
-        {"time": rfc3339(open_ns), **{name: Decimal(repr(value)) for name, value in zip(names, row, strict=True)}}
+        {"time": rfc3339(open_ns), **{name: Decimal(repr(value)) for name, value in zip(OHLCV, row, strict=True)}}
         for open_ns, *row in cells
     ]
 
@@ -172,6 +173,47 @@ def _time(time_ns: int | None) -> str | None:
     from lct.clock import rfc3339
 
     return None if time_ns is None else rfc3339(time_ns)
+
+
+# -- its bars as they come --------------------------------------------------------------------------------------------
+
+
+def watched(venue: str | None, symbols: Sequence[str], timeframe: str, count: int | None, *, json: bool) -> None:
+    """Print closed bars as they come, `count` of them; what breaks is said."""
+    from lct.cli.recordings import step_ns
+    from lct.run.following import Differs, Told, follow
+
+    step_ns(timeframe)
+
+    async def ask(feed: "LiveFeed") -> None:
+        printed = 0
+        async with aclosing(follow(feed, symbols, timeframe)) as events:
+            async for event in events:
+                if isinstance(event, Told):
+                    _print_bar(event.symbol, event.closed, json=json)
+                    printed += 1
+                    if printed == count:
+                        return
+                elif isinstance(event, Differs):
+                    told, paged = event.disagreement
+                    say(f"{event.symbol} {_time(told.open_ns)}: told as {told[1:]}, and now as {paged[1:]}", manners())
+                else:
+                    say(f"{event.reason}; again in {event.seconds:.1f} s", manners())
+
+    asked_of(venue, ask, perpetuals=any(":" in symbol for symbol in symbols))
+
+
+def _print_bar(symbol: str, closed: "Closed", *, json: bool) -> None:
+    from lct.cli.output import print_json_lines
+
+    open_ns, *values = closed.row
+    row: dict[str, Any] = {"symbol": symbol, "time": _time(open_ns)}
+    row |= {name: Decimal(repr(value)) for name, value in zip(OHLCV, values, strict=True)}
+    row["source"] = closed.source
+    if json:
+        print_json_lines([row])
+    else:
+        print(" ".join(f"{cell!s:>12}" for cell in row.values()), flush=True)
 
 
 # -- its history ----------------------------------------------------------------------------------------------------

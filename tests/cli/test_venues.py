@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,9 @@ def house(home: Path, venue: Served) -> Path:
     config = home / "config"
     config.mkdir(parents=True)
     urls = f'binance = "{venue.url}"\nkraken = "{venue.url}"\n'
-    (config / "house.toml").write_text(f"[feeds.ccxt.urls]\n{urls}", encoding="utf-8")
+    streams = f'binance = "{venue.url.replace("http", "ws")}/stream"\n'
+    text = f"[feeds.ccxt.urls]\n{urls}\n[feeds.ccxt.streams]\n{streams}"
+    (config / "house.toml").write_text(text, encoding="utf-8")
     return home
 
 
@@ -53,6 +56,28 @@ def test_what_an_exchange_tells_now_is_shown(lct: Any, house: Path) -> None:
     assert [len(book), len(trades), len(bars)] == [3, 4, 7]
     assert float(book[0]["bid"]) < float(book[0]["ask"])
     assert all(bar["time"].endswith(":00Z") for bar in bars)
+
+
+def test_bars_are_watched_as_they_close_and_what_breaks_is_said(lct: Any, house: Path, venue: Served) -> None:
+    venue.fault(ws=[{"cut": True}])
+    result = lct("market", "watch", "BTC/USDT", "ETH/USDT", "--timeframe", "1s", "--bars", "6", "--json")
+
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert len(rows) == 6
+    assert {row["source"] for row in rows} <= {"stream", "page"}
+    for symbol in ("BTC/USDT", "ETH/USDT"):
+        seconds = [int(row["time"][17:19]) for row in rows if row["symbol"] == symbol]
+        assert all((one + 1) % 60 == other for one, other in pairwise(seconds))
+    assert "again in" in result.stderr
+
+
+def test_a_chart_of_an_exchange_is_drawn(lct: Any, house: Path) -> None:
+    result = lct("market", "chart", "BTC/USDT", "--venue", "binance", "--timeframe", "1h", "--height", "12")
+
+    assert len(result.stdout.splitlines()) == 13
+    assert "█" in result.stdout
+    bars = json.loads(lct("market", "chart", "BTC/USDT", "--venue", "binance", "--json").stdout)
+    assert len(bars) == 87
 
 
 def test_what_is_not_there_is_said_with_exit_code_5(lct: Any, house: Path) -> None:
