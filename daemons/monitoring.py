@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -38,10 +39,10 @@ from lct.messages.monitoring import (
     StandingDue,
 )
 
-REVIEW_EVERY_NS = NS_PER_SECOND
 REVIEW = "review"
 DAEMONS_MAX = 64
 NAME_WIDTH = 64
+NAMES_CACHED = 256
 DETAIL_WIDTH = 400
 UNPROTECTED_QUIET_NS = 60 * NS_PER_SECOND
 """A position without a stop is alerted once in this time, however often execution says it."""
@@ -68,6 +69,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     down_after_seconds: Annotated[float, Meta(gt=1, description="age of a heartbeat from which a daemon is down")] = (
         DOWN_AFTER_SECONDS
     )
+    review_every_seconds: Annotated[float, Meta(gt=0, le=60, description="how often all ages are looked at")] = 1.0
     alerts_kept: Annotated[int, Meta(ge=1, le=100_000, description="alerts kept in memory")] = 1_000
 
     def __post_init__(self) -> None:
@@ -101,6 +103,7 @@ class Monitoring(Daemon):
         config = config or Config()
         self.limits = Limits(config.late_after_seconds, config.down_after_seconds)
         self.members = {name: Member() for name in expected}
+        self._every_ns = self._ns(config.review_every_seconds)
         self.alerts: deque[Alert] = deque(maxlen=config.alerts_kept)
         self.raised = 0
         self._told: dict[str, State] = {}
@@ -114,7 +117,7 @@ class Monitoring(Daemon):
     def recovered(self, now_ns: int) -> Iterator[Said]:
         """Begin to listen."""
         self._listening_ns = self._reviewed_ns = now_ns
-        yield Later(REVIEW, now_ns + REVIEW_EVERY_NS, ReviewDue())
+        yield Later(REVIEW, now_ns + self._every_ns, ReviewDue())
         if EXECUTION in self.members:
             yield Later(STANDING, now_ns + STANDING_EVERY_NS, StandingDue())
 
@@ -159,10 +162,10 @@ class Monitoring(Daemon):
                 member.beat_ns = min(member.beat_ns, now_ns)
             self._cried.clear()
             self._listening_ns = min(self._listening_ns, now_ns)
-        elif now_ns - self._reviewed_ns > REVIEW_EVERY_NS + self._ns(self.limits.late_after_seconds):
+        elif now_ns - self._reviewed_ns > self._every_ns + self._ns(self.limits.late_after_seconds):
             self._listening_ns = now_ns
         self._reviewed_ns = now_ns
-        yield Later(REVIEW, now_ns + REVIEW_EVERY_NS, ReviewDue())
+        yield Later(REVIEW, now_ns + self._every_ns, ReviewDue())
         yield from self._compare(now_ns)
         if now_ns - self._listening_ns >= self._ns(self.limits.down_after_seconds):
             yield from self._changes(now_ns)
@@ -300,6 +303,7 @@ class Monitoring(Daemon):
         return Alerts(list(self.alerts)[-request.limit :], self.raised)
 
 
+@lru_cache(maxsize=NAMES_CACHED)
 def _name(daemon: str, instance: int) -> str:
     """Return what a daemon is called here: the first instance by its name alone."""
     return clean(daemon if instance == 0 else f"{daemon}.{instance}", NAME_WIDTH)

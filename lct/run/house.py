@@ -28,6 +28,7 @@ from lct.errors import ConfigError, NotFound, Refused
 from lct.messages.base import Event, Request
 from lct.messages.execution import GetOrders
 from lct.messages.portfolio import GetPositions
+from lct.ports.base import TimedPort
 from lct.ports.exchange import Exchange
 from lct.ports.feed import Feed
 from lct.ports.strategy import Strategy
@@ -85,6 +86,10 @@ class Parts:
     install_id: str
     make_exchange: Callable[[Site], Exchange] | None = None
     """Opens the account at the venue; None means the plugin that the settings name."""
+    names: tuple[str, ...] = TRADING
+    """Which daemons the house has."""
+    ports: tuple[TimedPort, ...] = ()
+    """Beside those that come with the daemons."""
 
 
 @dataclass(frozen=True)
@@ -119,10 +124,11 @@ def assemble(parts: Parts) -> House:
         parts.install_id,
         config=lambda name, _kind: getattr(settings, name),
         strategies=lambda _config: parts.strategies,
+        expected=parts.names,
         make_exchange=parts.make_exchange,
     )
-    members = [build(name, site) for name in TRADING]
-    ports = [port for _, owned in members for port in owned]
+    members = [build(name, site) for name in parts.names]
+    ports = [*parts.ports, *(port for _, owned in members for port in owned)]
     exchange = next(port for port in ports if isinstance(port, Exchange))
     bus = LocalBus([daemon for daemon, _ in members], ports, parts.journal)
     try:

@@ -25,12 +25,13 @@ class ServedPort:
     def __init__(self) -> None:
         """Serve nothing yet."""
         self.given = 0
+        self.clock = now_ns
         self._waiting: list[tuple[int, RequestServed]] = []
 
     def tell(self, served: RequestServed) -> None:
         """Take one more."""
         if len(self._waiting) < SERVED_WAITING_MAX:
-            self._waiting.append((now_ns(), served))
+            self._waiting.append((self.clock(), served))
 
     def due_ns(self) -> int | None:
         """Return when the oldest was served."""

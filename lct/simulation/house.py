@@ -20,6 +20,7 @@ from lct.messages.base import tag_of as type_of
 from lct.messages.execution import OrderIntended
 from lct.run.config import HouseConfig
 from lct.run.house import House, Parts, Settings, assemble
+from lct.simulation.around import EIGHT, WATCH, Beats, Served
 from lct.simulation.judge import Judge
 from lct.simulation.market import QUIET_MINUTES, Market, strategies
 from lct.simulation.people import People
@@ -139,9 +140,21 @@ class Stand:
                 max_position_share=Decimal("0.02"), exits=ExitPolicy(stop_loss=Decimal("0.01"))
             ),
             execution=ExecutionConfig(simulated=LIMITS),
+            monitoring=WATCH,
         )
-        parts = Parts(self.market, self.strategies, settings, fragile, None, INSTALL_ID, lambda _site: self.witness)
+        parts = Parts(
+            self.market,
+            self.strategies,
+            settings,
+            fragile,
+            None,
+            INSTALL_ID,
+            lambda _site: self.witness,
+            names=EIGHT,
+            ports=(Beats(EIGHT, self.lives, now_ns),),
+        )
         house = assemble(parts)
+        self.served = Served(house)
         self.struck.states = partial(states_in, house)
         return house
 

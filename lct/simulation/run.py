@@ -12,7 +12,7 @@ from lct.domain.risk import Standing
 from lct.errors import JournalError
 from lct.messages.execution import CancelOrder, Flatten, Halt, Propose, Resolve, Resume
 from lct.run.house import House
-from lct.simulation import checks
+from lct.simulation import around, checks
 from lct.simulation.house import INSTALL_ID, RESTART_NS, Killed, Stand, execution_of, states_in
 from lct.simulation.market import CALM_MINUTES
 from lct.simulation.plan import SECOND_NS, Fault, Plan
@@ -79,6 +79,8 @@ class _Run:
         house = self._play()
         witness, plan = self.stand.witness, self.plan
         for broken in checks.at_the_end(house, witness, plan, noticed=self.noticed):
+            self.broken[broken] = None
+        for broken in around.at_the_end(house, self.stand.served):
             self.broken[broken] = None
         account = witness.account
         if not checks.is_grave(witness):
@@ -192,6 +194,7 @@ class _Run:
         book = execution_of(house).book
         kind = fault.kind.removeprefix(OPERATOR)
         self.stand.struck.count(fault)
+        self.stand.served.tell(kind)
         if kind == "halt":
             house.ask(Halt("a person", "simulation", flatten=fault.size < 0.3))
             house.ask(Resume("a person", "simulation"))

@@ -62,6 +62,12 @@ class Fake(LiveFeed):
             return Page(bars(()), Span(wanted.from_ns, end))
         return Page(bars(found), Span(wanted.from_ns, opens(found[-1] + 1)))
 
+    def has_stream(self, timeframe: str) -> bool:
+        return False
+
+    def stream(self, symbols: tuple[str, ...], timeframe: str) -> Any:
+        raise NotImplementedError
+
     async def quote(self, symbol: str) -> Quote:
         raise NotImplementedError
 
