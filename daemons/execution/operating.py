@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 from daemons.execution.comparing import Comparing
 from daemons.execution.desk import SELF, Desk, alert, cancel, place, there
 from daemons.execution.guards import Guards
+from daemons.execution.rates import SECOND_NS
 from daemons.execution.seeking import Seeking
 from daemons.execution.state import Leg
 from lct.daemon import Said
@@ -198,6 +199,11 @@ class Operating:
             state = "no live order" if leg is None else leg.order.state.value
             return self._done(f"it is {state}; nothing is to be decided", changed=False)
         order = leg.order
+        settles_ns = self.desk.terms.settled_ns(order.updated_ns)
+        if request.verdict is State.ABSENT and now_ns <= settles_ns:
+            seconds = (settles_ns - now_ns) // SECOND_NS + 1
+            words = f"its request may still arrive, or not show yet, for another {seconds} s; ask the venue after that"
+            return self._done(words, changed=False)
         yield self._decided(order.client_order_id, request.verdict.value, request, now_ns)
         self.seeking.sweeps.pop(order.client_order_id, None)
         if order.state is State.UNKNOWN and request.verdict is State.CANCELED:

@@ -174,12 +174,24 @@ def test_a_person_decides_the_fate_of_an_unknown_order_and_the_journal_says_who(
     room.propose(entry())
     room.hear(room.daemon.doubt(PlaceUnclear(1, NOW, KEY, "timeout"), NOW))
 
-    said, done = room.ask(Resolve(KEY, fate, "asked support", "me"))
+    said, done = room.ask(Resolve(KEY, fate, "asked support", "me"), Terms().settled_ns(NOW) + 1)
 
     assert isinstance(said[0], Decided)
     assert said[0].by == "me"
     assert room.order(KEY).state is fate
     assert done.changed
+
+
+def test_nobody_can_say_that_an_order_is_absent_while_its_request_may_still_arrive():
+    room = Room(terms=Terms())
+    room.propose(entry())
+    room.hear(room.daemon.doubt(PlaceUnclear(1, NOW, KEY, "timeout"), NOW))
+
+    said, done = room.ask(Resolve(KEY, State.ABSENT), Terms().settled_ns(NOW))
+
+    assert (said, done.changed) == ([], False)
+    assert "may still arrive, or not show yet, for another 1 s" in done.done
+    assert room.order(KEY).state is State.UNKNOWN
 
 
 @pytest.mark.parametrize("fate", [State.FILLED, State.REJECTED])
