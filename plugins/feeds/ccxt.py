@@ -55,6 +55,8 @@ class Ccxt(LiveFeed):
         self._listings: dict[str, Listing] = {}
         self._ahead_ns: int | None = None
         """How far the venue's clock is ahead of ours."""
+        self._bounded = False
+        """Whether it must be told where a page ends: else it gives its last bars, or all."""
         features = (self._client.features or {}).get("spot") or {}
         self.page_max = int((features.get("fetchOHLCV") or {}).get("limit") or PAGE_DEFAULT)
         self.history_max = HISTORY_MAX.get(config.venue)
@@ -88,25 +90,41 @@ class Ccxt(LiveFeed):
             if self._client.has.get("fetchTime"):
                 before_ns = now_ns()
                 there_ms = await answer(self._client.fetch_time(), f"{self.venue}: its time")
-                self._ahead_ns = int(there_ms) * MS_NS - (before_ns + now_ns()) // 2
+                if there_ms is not None:
+                    self._ahead_ns = int(there_ms) * MS_NS - (before_ns + now_ns()) // 2
         return now_ns() + self._ahead_ns
 
     async def page(self, symbol: str, timeframe: str, wanted: Span) -> Page:
-        """Return a page of bars; an empty one is asked for twice, for it may be a slip of the venue."""
+        """Return a page of bars; what would mean that there are none is asked for twice, for it may be a slip."""
         if timeframe not in self.timeframes():
             raise NotFound(f"{self.venue} has no {timeframe} bars; {nearest(timeframe, self.timeframes())}")
         await self._known(symbol)
         step_ns = timeframe_ns(timeframe)
         most = min(self.page_max, -(-(wanted.to_ns - wanted.from_ns) // step_ns))
+        window = Span(wanted.from_ns, min(wanted.to_ns, wanted.from_ns + most * step_ns))
+
+        async def asked(from_ns: int, *, bounded: bool) -> Bars:
+            to_ns = from_ns + most * step_ns if bounded else None
+            return await self._bars(symbol, timeframe, from_ns, most, to_ns)
+
+        bars = await asked(window.from_ns, bounded=self._bounded)
+        if not len(bars):
+            bars = await asked(window.from_ns, bounded=self._bounded)
+        if len(bars) and self.history_max is None and not self._bounded and int(bars.open_ns.min()) >= window.to_ns:
+            # it says that nothing is in the window; or does it tell its last bars, whatever it is asked?
+            first_ns = int(bars.open_ns.min())
+            before = await asked(first_ns - most * step_ns, bounded=True)
+            if bool((before.open_ns < first_ns).any()):
+                self._bounded = True
+                bars = await asked(window.from_ns, bounded=True)
+        return self._looked_at(bars, step_ns, window)
+
+    async def _bars(self, symbol: str, timeframe: str, from_ns: int, most: int, to_ns: int | None) -> Bars:
+        """Ask for bars from a time on, once, and up to another where one is named."""
+        params = {} if to_ns is None else {"until": to_ns // MS_NS - 1}
+        request = self._client.fetch_ohlcv(symbol, timeframe, from_ns // MS_NS, most, params)
         what = f"{self.venue}: {timeframe} bars of {symbol}"
-        rows: Any = None
-        for _ in range(2):
-            request = self._client.fetch_ohlcv(symbol, timeframe, wanted.from_ns // MS_NS, most)
-            rows = await answer(request, what)
-            if rows:
-                break
-        bars = await answer(_read(rows), what)
-        return self._looked_at(bars, step_ns, Span(wanted.from_ns, min(wanted.to_ns, wanted.from_ns + most * step_ns)))
+        return await answer(_read(await answer(request, what)), what)
 
     def _looked_at(self, bars: Bars, step_ns: int, window: Span) -> Page:
         """Return the rows of a window; raises NotNow where the venue answered something else."""
@@ -121,6 +139,8 @@ class Ccxt(LiveFeed):
             first_ns = int(bars.open_ns.min()) if len(bars) else window.to_ns
             bars = bars.take(bars.open_ns < window.to_ns)
             return Page(bars, Span(min(first_ns, window.to_ns), window.to_ns))
+        if self._bounded:
+            bars = bars.take(bars.open_ns < window.to_ns)
         if not len(bars):
             return Page(bars, window)
         return Page(bars, Span(window.from_ns, int(bars.open_ns.max()) + step_ns))

@@ -111,6 +111,20 @@ async def test_before_a_market_was_listed_one_page_reaches_to_its_first_bar(mark
 
 
 @asking
+async def test_a_venue_that_tells_its_last_bars_is_noticed_and_told_where_a_page_ends(
+    market: Market, feed: Ccxt
+) -> None:
+    market.tells_last = True
+    for first in (0, 600):
+        wanted = span(first, 600)
+        page = await feed.page(SYMBOL, "1m", wanted)
+
+        assert_same(page.rows, tape("BTCUSDT", wanted))
+        assert page.covers == wanted
+    assert market.asked["klines"] == 4, "noticed by two requests, and once"
+
+
+@asking
 async def test_an_empty_page_is_not_believed_at_once(market: Market, feed: Ccxt) -> None:
     market.faults["klines"] = [{"rows": "none"}]
     wanted = span(0, 100)

@@ -143,6 +143,8 @@ class Market:
         self.faults: dict[str, list[dict[str, Any]]] = {}
         self.asked: Counter[str] = Counter()
         self.pages: dict[str, Any] = {}
+        self.tells_last = False
+        """Whether a page without an end holds the last bars that there are, as some exchanges have it."""
 
     def application(self) -> web.Application:
         app = web.Application()
@@ -235,6 +237,8 @@ class Market:
         limit = min(int(query.get("limit", 500)), PAGE_MAX)
         end = min(int(query.get("endTime", now_ms())), now_ms()) + 1
         start = int(query["startTime"]) if "startTime" in query else end - limit * step
+        if self.tells_last:
+            start = max(start, end - limit * step)
         start = max(start, LISTED[query["symbol"]].since_ms // step * step)
         # what is missing makes a page reach further
         table = bars_of(query["symbol"], minutes, start, min(end, start + (limit + len(OUTAGE_MS)) * step))
