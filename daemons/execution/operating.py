@@ -200,7 +200,7 @@ class Operating:
             return self._done(f"it is {state}; nothing is to be decided", changed=False)
         order = leg.order
         settles_ns = self.desk.terms.settled_ns(order.updated_ns)
-        if request.verdict is State.ABSENT and now_ns <= settles_ns:
+        if order.state is State.UNKNOWN and now_ns <= settles_ns:
             seconds = (settles_ns - now_ns) // SECOND_NS + 1
             words = f"its request may still arrive, or not show yet, for another {seconds} s; ask the venue after that"
             return self._done(words, changed=False)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lct.domain.following import Closed
     from lct.ports.live_feed import LiveFeed, Span
     from lct.run.downloading import Downloaded
+    from lct.run.following import Broken, Differs, Lost, Refused
     from lct.store.bars import BarStore
 
 FEED = "ccxt"
@@ -89,6 +90,8 @@ def bars(venue: str, symbol: str, timeframe: str, limit: int) -> list[dict[str, 
         while from_ns < to_ns:
             page = await feed.page(symbol, timeframe, Span(from_ns, to_ns))
             parts.append(sound_part(page.rows.take(page.rows.open_ns < to_ns), step)[0])
+            if page.covers.to_ns <= from_ns:
+                break
             from_ns = page.covers.to_ns
         return joined(parts)[0]
 
@@ -181,7 +184,7 @@ def _time(time_ns: int | None) -> str | None:
 def watched(venue: str | None, symbols: Sequence[str], timeframe: str, count: int | None, *, json: bool) -> None:
     """Print closed bars as they come, `count` of them; what breaks is said."""
     from lct.cli.recordings import step_ns
-    from lct.run.following import Differs, Told, follow
+    from lct.run.following import Told, follow
 
     step_ns(timeframe)
 
@@ -194,13 +197,23 @@ def watched(venue: str | None, symbols: Sequence[str], timeframe: str, count: in
                     printed += 1
                     if printed == count:
                         return
-                elif isinstance(event, Differs):
-                    told, paged = event.disagreement
-                    say(f"{event.symbol} {_time(told.open_ns)}: told as {told[1:]}, and now as {paged[1:]}", manners())
                 else:
-                    say(f"{event.reason}; again in {event.seconds:.1f} s", manners())
+                    say(_in_words(event), manners())
 
     asked_of(venue, ask, perpetuals=any(":" in symbol for symbol in symbols))
+
+
+def _in_words(event: "Broken | Differs | Lost | Refused") -> str:
+    from lct.run.following import Broken, Differs, Refused
+
+    if isinstance(event, Broken):
+        return f"{event.reason}; again in {event.seconds:.1f} s"
+    if isinstance(event, Refused):
+        return f"{event.symbol}: {event.rows} rows that can be no bar were left out"
+    if isinstance(event, Differs):
+        told, paged = event.disagreement
+        return f"{event.symbol} {_time(told.open_ns)}: told as {told[1:]}, and now as {paged[1:]}"
+    return f"{event.symbol}: bars from {_time(event.span.from_ns)} to {_time(event.span.to_ns)} are lost"
 
 
 def _print_bar(symbol: str, closed: "Closed", *, json: bool) -> None:
@@ -253,9 +266,9 @@ def downloaded(
 
         found = asked_of(venue, ask, perpetuals=any(":" in symbol for symbol in symbols))
     for one in found:
-        if one.begins_ns > one.asked.from_ns:
-            what = f"{timeframe} bars of {one.series.symbol}"
-            say(f"{one.series.venue} has no {what} before {_time(one.begins_ns)}", manners)
+        for span in one.untold:
+            what = f"{timeframe} bars of {one.series.symbol} from {_time(span.from_ns)} to {_time(span.to_ns)}"
+            say(f"{one.series.venue} tells nothing of {what}", manners)
     return [_row(one) for one in found]
 
 
@@ -285,11 +298,12 @@ def _left_ns(venue: str, wanted: Sequence[tuple[str, str]], asked: "Span", there
 def _row(one: "Downloaded") -> dict[str, Any]:
     return {
         **one.series._asdict(),
-        "from": _time(max(one.asked.from_ns, one.begins_ns)),
+        "from": _time(one.asked.from_ns),
         "to": _time(one.asked.to_ns),
         "new": one.new,
         "known": one.known,
         "findings": one.findings,
+        "untold": [{"from": _time(span.from_ns), "to": _time(span.to_ns)} for span in one.untold],
         "pages": one.pages,
         "retries": one.retries,
     }

@@ -66,8 +66,7 @@ class Following:
     def streamed(self, rows: Iterable[Row]) -> list[Closed]:
         """Take rows of the stream, oldest first, of bars that may still change; return what is over now."""
         for row in rows:
-            if row.open_ns % self.step_ns or not is_sound(*row[1:]):
-                self.refused += 1
+            if not self._is_bar(row):
                 continue
             before = self._forming
             if before is not None and row.open_ns < before.open_ns:
@@ -86,7 +85,8 @@ class Following:
 
         Of `covers` everything is in `rows`.
         """
-        there = {row.open_ns: row for row in rows if row.open_ns % self.step_ns == 0 and is_sound(*row[1:])}
+        assert all(at_ns % self.step_ns == 0 for at_ns in covers), "bars open on the grid"
+        there = {row.open_ns: row for row in rows if self._is_bar(row)}
         differing = self._compared(there, covers)
         found = []
         if covers.from_ns <= self.next_ns < covers.to_ns:
@@ -108,6 +108,17 @@ class Following:
         if len(self._unverified) >= VERIFIED_EVERY and self._unverified[VERIFIED_EVERY - 1].open_ns < settled_ns:
             return Span(self._unverified[0].open_ns, min(self.next_ns, settled_ns))
         return None
+
+    def skip(self, to_ns: int) -> None:
+        """Give up what opens before `to_ns`, for nobody tells it any more."""
+        assert to_ns % self.step_ns == 0, "bars open on the grid"
+        self.next_ns = max(self.next_ns, to_ns)
+        self._ready = {open_ns: row for open_ns, row in self._ready.items() if open_ns >= self.next_ns}
+
+    def _is_bar(self, row: Row) -> bool:
+        found = row.open_ns % self.step_ns == 0 and is_sound(*row[1:])
+        self.refused += not found
+        return found
 
     def _awaited(self, open_ns: int) -> bool:
         return open_ns >= self.next_ns and len(self._ready) < AHEAD_MAX

@@ -55,9 +55,9 @@ class Book(msgspec.Struct, frozen=True):
 
 
 class Deal(msgspec.Struct, frozen=True):
-    """A trade between others; `side` is the taker's, None where the venue does not tell."""
+    """A trade between others; `side` is the taker's, None (as the id) where the venue does not tell."""
 
-    trade_id: str
+    trade_id: str | None
     time_ns: int
     side: Side | None
     price: Money

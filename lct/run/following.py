@@ -11,16 +11,20 @@ from lct.domain.bars import Bars, timeframe_ns
 from lct.domain.budget import Priority
 from lct.domain.following import Closed, Disagreement, Following, Row
 from lct.domain.quality import columns
-from lct.errors import NotNow, first_of
+from lct.domain.spans import Span
+from lct.errors import NotFound, NotNow, first_of, nearest
 from lct.ports.live_feed import LiveFeed
+from lct.run.downloading import patiently
 
-EVENTS_MAX = 10_000
-"""Events that nobody has taken yet; then the stream is read no further."""
+BATCHES_MAX = 1_000
+"""Lots of events that nobody has taken yet, each of one answer; then the stream is read no further."""
 LOOK_SECONDS = 0.25
 """How often it is looked whether a page has to be asked for."""
 SIDE_BY_SIDE = 16
 FIRST_WAIT_SECONDS = 0.5
 WAIT_SECONDS_MAX = 60.0
+IDLE_SECONDS_MAX = 10.0
+"""Until a page is asked for again that told nothing new."""
 
 
 class Told(NamedTuple):
@@ -45,7 +49,21 @@ class Broken(NamedTuple):
     seconds: float
 
 
-Heard = Told | Differs | Broken
+class Lost(NamedTuple):
+    """Bars of a symbol that nobody tells any more: the venue does not reach back so far."""
+
+    symbol: str
+    span: Span
+
+
+class Refused(NamedTuple):
+    """So many rows of a symbol that can be no bar."""
+
+    symbol: str
+    rows: int
+
+
+Heard = Told | Differs | Broken | Lost | Refused
 
 
 async def follow(
@@ -54,11 +72,15 @@ async def follow(
     """Yield what becomes of some symbols, until the caller has enough: each bar once and in order, symbol by symbol.
 
     Begins with the bar that opens at `from_ns`, else with the one that forms now. Raises NotFound for what the venue
-    does not have; whatever may pass is waited for.
+    does not have, and NotNow where it cannot be reached at the start; later, whatever may pass is waited for.
     """
+    if timeframe not in feed.timeframes():
+        raise NotFound(f"{feed.venue} has no {timeframe} bars; {nearest(timeframe, feed.timeframes())}")
     step_ns = timeframe_ns(timeframe)
-    begin_ns = await feed.now_ns() if from_ns is None else from_ns
-    follower = _Follower(feed, timeframe, {one: Following(step_ns, begin_ns // step_ns * step_ns) for one in symbols})
+    chance = random.Random(now_ns())  # only spreads the retries of several installations
+    begin_ns = (await patiently(feed.now_ns, chance))[0] if from_ns is None else from_ns
+    begin_ns = begin_ns // step_ns * step_ns
+    follower = _Follower(feed, timeframe, {one: Following(step_ns, begin_ns) for one in symbols}, chance)
     work = [asyncio.create_task(follower.page())]
     if feed.has_stream(timeframe):
         work.append(asyncio.create_task(follower.hear()))
@@ -67,9 +89,11 @@ async def follow(
     try:
         while not follower.ended.is_set():
             try:
-                yield await asyncio.wait_for(follower.events.get(), LOOK_SECONDS)
+                batch = await asyncio.wait_for(follower.batches.get(), LOOK_SECONDS)
             except TimeoutError:
                 continue
+            for event in batch:
+                yield event
         for task in work:
             if task.done():
                 task.result()
@@ -82,14 +106,15 @@ async def follow(
 
 
 class _Follower:
-    """Some series of one venue."""
+    """Some series of one venue; what one answer makes of one of them is told together, so that order is kept."""
 
-    def __init__(self, feed: LiveFeed, timeframe: str, series: dict[str, Following]) -> None:
+    def __init__(self, feed: LiveFeed, timeframe: str, series: dict[str, Following], chance: random.Random) -> None:
         self._feed = feed
         self._timeframe = timeframe
         self._series = series
-        self._chance = random.Random(now_ns())  # only spreads the retries of several installations
-        self.events: asyncio.Queue[Heard] = asyncio.Queue(EVENTS_MAX)
+        self._chance = chance
+        self._refused = dict.fromkeys(series, 0)
+        self.batches: asyncio.Queue[list[Heard]] = asyncio.Queue(BATCHES_MAX)
         self.ended = asyncio.Event()
         """Whether hearing or paging has ended, which only an error does."""
 
@@ -101,51 +126,65 @@ class _Follower:
                 async with aclosing(self._feed.stream(tuple(self._series), self._timeframe)) as stream:
                     async for symbol, rows in stream:
                         tried = 0
-                        for closed in self._series[symbol].streamed(rows):
-                            await self.events.put(Told(symbol, closed))
+                        closed = self._series[symbol].streamed(rows)
+                        await self._tell(symbol, [Told(symbol, bar) for bar in closed])
             except NotNow as error:
                 reason = str(error)
             else:
                 reason = f"{self._feed.venue}: the stream has ended"
             for one in self._series.values():
                 one.broke()
-            seconds = self._wait(tried)
+            await self._pause(None, reason, tried)
             tried += 1
-            await self.events.put(Broken(None, reason, seconds))
-            await asyncio.sleep(seconds)
 
     async def page(self) -> None:
         """Ask for the pages that are wanted, of several symbols at once."""
         self._feed.priority = Priority.LIVE
         doors = asyncio.Semaphore(SIDE_BY_SIDE)
+        async with asyncio.TaskGroup() as group:
+            for symbol in self._series:
+                group.create_task(self._pages_of(symbol, doors))
 
-        async def one(symbol: str) -> None:
-            tried = 0
-            while True:
-                wanted = self._series[symbol].wants(await self._feed.now_ns())
+    async def _pages_of(self, symbol: str, doors: asyncio.Semaphore) -> None:
+        series, tried, idle = self._series[symbol], 0, 0
+        while True:
+            try:
+                wanted = series.wants(await self._feed.now_ns())
                 if wanted is None:
                     await asyncio.sleep(LOOK_SECONDS)
                     continue
-                try:
-                    async with doors:
-                        page = await self._feed.page(symbol, self._timeframe, wanted)
-                except NotNow as error:
-                    seconds = self._wait(tried)
-                    tried += 1
-                    await self.events.put(Broken(symbol, str(error), seconds))
-                    await asyncio.sleep(seconds)
-                    continue
-                tried = 0
-                covers = page.covers._replace(to_ns=min(page.covers.to_ns, wanted.to_ns))
-                closed, differing = self._series[symbol].paged(rows_of(page.rows), covers)
-                for disagreement in differing:
-                    await self.events.put(Differs(symbol, disagreement))
-                for bar in closed:
-                    await self.events.put(Told(symbol, bar))
+                async with doors:
+                    page = await self._feed.page(symbol, self._timeframe, wanted)
+            except NotNow as error:
+                await self._pause(symbol, str(error), tried)
+                tried += 1
+                continue
+            tried = 0
+            covers = page.covers._replace(to_ns=min(page.covers.to_ns, wanted.to_ns))
+            lost = Span(series.next_ns, min(covers.from_ns, wanted.to_ns))
+            is_lost = covers.from_ns > wanted.from_ns and lost.to_ns > lost.from_ns
+            if is_lost:
+                series.skip(lost.to_ns)
+            closed, differing = series.paged(rows_of(page.rows), covers)
+            events: list[Heard] = [Lost(symbol, lost)] if is_lost else []
+            events += [Differs(symbol, disagreement) for disagreement in differing]
+            await self._tell(symbol, [*events, *(Told(symbol, bar) for bar in closed)])
+            idle = 0 if covers.to_ns > wanted.from_ns else idle + 1
+            if idle:  # it proved nothing: venues are late
+                await asyncio.sleep(min(self._wait(idle), IDLE_SECONDS_MAX))
 
-        async with asyncio.TaskGroup() as group:
-            for symbol in self._series:
-                group.create_task(one(symbol))
+    async def _tell(self, symbol: str, events: list[Heard]) -> None:
+        count = self._series[symbol].refused - self._refused[symbol]
+        if count:
+            self._refused[symbol] += count
+            events.append(Refused(symbol, count))
+        if events:
+            await self.batches.put(events)
+
+    async def _pause(self, symbol: str | None, reason: str, tried: int) -> None:
+        seconds = self._wait(tried)
+        await self.batches.put([Broken(symbol, reason, seconds)])
+        await asyncio.sleep(seconds)
 
     def _wait(self, tried: int) -> float:
         return min(FIRST_WAIT_SECONDS * 2.0 ** min(tried, 16), WAIT_SECONDS_MAX) * self._chance.uniform(0.5, 1.0)

@@ -78,18 +78,28 @@ def stream_kind(venue: str) -> type[Any] | None:
 
 def connect_stream(client: Any, url: str | None) -> Any:
     """Return a second client that hears streams, for one connection's life; it knows the markets of the first."""
+    import ccxt as errors
+
     kind = stream_kind(client.id)
     assert kind is not None, "who has no streams is not asked for one"
 
     class Streaming(kind):  # type: ignore[misc, valid-type]
-        """A client that a frame which cannot be read ends, where ccxt's own goes on waiting for ever."""
+        """A client whose lines end loudly.
+
+        A frame that cannot be read ends the line, where ccxt's own waits for ever. A line that is lost is not made anew
+        behind the back of whoever watches, as it would be where nobody waited just then.
+        """
+
+        lines: frozenset[str] = frozenset()
 
         def client(self, url: str) -> Any:
-            is_new = url not in self.clients
-            line = super().client(url)
-            if is_new:
+            if url not in self.clients:
+                if url in self.lines:
+                    raise errors.NetworkError("the line was lost")
+                self.lines |= {url}
+                line = super().client(url)
                 line.handle_message = _guarded(line)
-            return line
+            return super().client(url)
 
     streaming = Streaming({"timeout": TIMEOUT_MS, "newUpdates": True})
     streaming.set_markets(client.markets)
@@ -132,6 +142,7 @@ async def answer(request: Awaitable[AnswerT], what: str) -> AnswerT:
     Raises NotFound for a symbol or a method that is not there, NotNow for what asking again may mend, and DataError for
     the rest. Foreign texts are cleaned and cut.
     """
+    import aiohttp
     import ccxt
 
     try:
@@ -143,7 +154,8 @@ async def answer(request: Awaitable[AnswerT], what: str) -> AnswerT:
     except (ccxt.NetworkError, ccxt.BadResponse) as error:  # an overload and a timeout are network errors there
         raise NotNow(f"{what}: {_reason(error)}") from None
     except ccxt.BaseError as error:
-        raise DataError(f"{what}: {_reason(error)}") from None
+        is_line = isinstance(error.__cause__, aiohttp.ClientError)  # an answer that was cut in the middle
+        raise (NotNow if is_line else DataError)(f"{what}: {_reason(error)}") from None
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         # ccxt reads what came as if it were sound
         raise NotNow(f"{what}: an answer that cannot be read ({_reason(error)})") from None

@@ -40,8 +40,10 @@ class Gate:
             self._timer = None
         now_ns = monotonic_ns()
         for number in self.budget.granted(now_ns):
-            self.passed += 1
-            self._waiting.pop(number).set_result(None)
+            waiting = self._waiting.pop(number, None)
+            if waiting is not None and not waiting.done():  # else it was cancelled just now
+                self.passed += 1
+                waiting.set_result(None)
         due_ns = self.budget.due_ns()
         if due_ns is not None:
             wait = max((due_ns - now_ns) / NS_PER_SECOND, MOMENT_SECONDS)

@@ -48,7 +48,10 @@ class Heard:
         while True:
             self._woken.clear()  # before looking, so that what comes meanwhile is looked at next
             for symbol in self._symbols:
-                rows = self._fresh(symbol)
+                try:
+                    rows = self._fresh(symbol)
+                except (LookupError, TypeError, ValueError) as error:
+                    raise NotNow(f"{self._client.id}: a bar that cannot be read ({type(error).__name__})") from None
                 if rows:
                     told_ns = monotonic_ns()
                     yield symbol, rows

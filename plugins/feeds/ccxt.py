@@ -1,14 +1,15 @@
 """ccxt: the public data of any exchange that ccxt speaks to, as it is asked for."""
 
-from collections.abc import AsyncGenerator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from functools import partial
+from typing import Annotated, Any, ClassVar, TypeVar
 
 import msgspec
-import numpy as np
 
-from lct.clock import now_ns
+from lct.clock import NS_PER_SECOND, monotonic_ns, now_ns
 from lct.domain.bars import Bars, timeframe_ns
 from lct.domain.instruments import Instrument, Kind
 from lct.domain.money import ONE, ZERO
@@ -16,12 +17,17 @@ from lct.domain.orders import Side
 from lct.errors import NotFound, NotNow, nearest
 from lct.ports.live_feed import Book, Deal, Level, Listing, LiveFeed, Page, Priority, Quote, Row, Span
 from plugins._ccxt.client import answer, connect, connect_stream, stream_kind
+from plugins._ccxt.pages import MS_NS, may_be_the_last, page_of, read
 from plugins._ccxt.stream import Heard
 from plugins._ccxt.venues import HISTORY_MAX, PAGE_DEFAULT
 
-MS_NS = 1_000_000
-SECONDS_BELOW_NS = 10**11 * MS_NS
-"""No bar is as old as a time in seconds looks when it is taken for one in milliseconds."""
+QUESTIONS_MAX = 3
+"""How a venue can be asked for a span: from a time on, with its end, and for fewer bars."""
+FIXED = "smhd"
+"""Units of which all venues mean the same: their weeks begin on different days."""
+CLOCK_AGE_NS = 300 * NS_PER_SECOND
+
+ReadT = TypeVar("ReadT")
 
 
 class Ccxt(LiveFeed):
@@ -53,8 +59,9 @@ class Ccxt(LiveFeed):
         self._may_stream = url is None or self._stream_url is not None
         self._client = connect(config.venue, url, perpetuals=config.perpetuals)
         self._listings: dict[str, Listing] = {}
-        self._ahead_ns: int | None = None
-        """How far the venue's clock is ahead of ours."""
+        self._asking_time = asyncio.Lock()
+        self._time: tuple[int, int] | None = None
+        """When, by the monotonic clock, the venue had told which time it had."""
         self._bounded = False
         """Whether it must be told where a page ends: else it gives its last bars, or all."""
         features = (self._client.features or {}).get("spot") or {}
@@ -72,8 +79,8 @@ class Ccxt(LiveFeed):
         self._client.priority = priority
 
     def timeframes(self) -> list[str]:
-        """Return the timeframes that the venue has bars of."""
-        return list(self._client.timeframes or ())
+        """Return the timeframes that the venue has bars of, but weeks and months: each venue has its own."""
+        return [name for name in self._client.timeframes or () if name[-1] in FIXED]
 
     async def listings(self) -> Mapping[str, Listing]:
         """Return the markets of the venue by symbol, asked for once; one that makes no sense is left out."""
@@ -84,70 +91,73 @@ class Ccxt(LiveFeed):
         return self._listings
 
     async def now_ns(self) -> int:
-        """Return the venue's time, by one question; ours where it has none that can be asked for."""
-        if self._ahead_ns is None:
-            self._ahead_ns = 0
-            if self._client.has.get("fetchTime"):
-                before_ns = now_ns()
-                there_ms = await answer(self._client.fetch_time(), f"{self.venue}: its time")
-                if there_ms is not None:
-                    self._ahead_ns = int(there_ms) * MS_NS - (before_ns + now_ns()) // 2
-        return now_ns() + self._ahead_ns
+        """Return the venue's time, rather too early than too late; ours where it has none that can be asked for.
+
+        It is asked for every few minutes, and goes on by a clock that nobody sets.
+        """
+        if not self._client.has.get("fetchTime"):
+            return now_ns()
+        async with self._asking_time:
+            if self._time is None or monotonic_ns() - self._time[0] > CLOCK_AGE_NS:
+                there_ns = await self._told(self._client.fetch_time(), _time, "its time")
+                if there_ns is None:
+                    return now_ns()
+                self._time = monotonic_ns(), there_ns
+        asked_ns, there_ns = self._time
+        return there_ns + monotonic_ns() - asked_ns
 
     async def page(self, symbol: str, timeframe: str, wanted: Span) -> Page:
         """Return a page of bars; what would mean that there are none is asked for twice, for it may be a slip."""
         if timeframe not in self.timeframes():
             raise NotFound(f"{self.venue} has no {timeframe} bars; {nearest(timeframe, self.timeframes())}")
         await self._known(symbol)
+        try:
+            return await self._page(symbol, timeframe, wanted)
+        except NotNow as error:
+            raise NotNow(f"{self.venue}: {error}") from None
+
+    async def _page(self, symbol: str, timeframe: str, wanted: Span) -> Page:
+        """Ask for a page until it is known what the answer proves."""
         step_ns = timeframe_ns(timeframe)
-        most = min(self.page_max, -(-(wanted.to_ns - wanted.from_ns) // step_ns))
-        window = Span(wanted.from_ns, min(wanted.to_ns, wanted.from_ns + most * step_ns))
 
-        async def asked(from_ns: int, *, bounded: bool) -> Bars:
-            to_ns = from_ns + most * step_ns if bounded else None
-            return await self._bars(symbol, timeframe, from_ns, most, to_ns)
+        async def asked(from_ns: int, most: int, to_ns: int | None) -> Bars:
+            params = {} if to_ns is None else {"until": to_ns // MS_NS - 1}
+            request = self._client.fetch_ohlcv(symbol, timeframe, from_ns // MS_NS, most, params)
+            return await self._told(request, read, f"{timeframe} bars of {symbol}")
 
-        bars = await asked(window.from_ns, bounded=self._bounded)
-        if not len(bars):
-            bars = await asked(window.from_ns, bounded=self._bounded)
-        if len(bars) and self.history_max is None and not self._bounded and int(bars.open_ns.min()) >= window.to_ns:
-            # it says that nothing is in the window; or does it tell its last bars, whatever it is asked?
-            first_ns = int(bars.open_ns.min())
-            before = await asked(first_ns - most * step_ns, bounded=True)
-            if bool((before.open_ns < first_ns).any()):
-                self._bounded = True
-                bars = await asked(window.from_ns, bounded=True)
-        return self._looked_at(bars, step_ns, window)
+        for _ in range(QUESTIONS_MAX):
+            most = min(self.page_max, -(-(wanted.to_ns - wanted.from_ns) // step_ns))
+            window = Span(wanted.from_ns, min(wanted.to_ns, wanted.from_ns + most * step_ns))
+            to_ns = window.to_ns if self._bounded else None
+            bars = await asked(window.from_ns, most, to_ns) or await asked(window.from_ns, most, to_ns)
+            now = await self.now_ns()
+            first_ns = may_be_the_last(bars, step_ns, window, now if to_ns is None else min(now, to_ns))
+            if first_ns is None:
+                return page_of(bars, step_ns, window, now)
+            if self.history_max is not None:
+                reaches = window.from_ns > now - (self.history_max - 1) * step_ns
+                return page_of(bars, step_ns, window, now, known_from_ns=None if reaches else first_ns)
+            # is nothing before them, or does the venue tell its last bars, whatever it is asked?
+            before = await asked(max(window.from_ns, first_ns - most * step_ns), most, first_ns)
+            if not (before.open_ns < first_ns).any():
+                known_from_ns = first_ns if len(before) else None  # it does not say no: it answers something else
+                return page_of(bars, step_ns, window, now, known_from_ns=known_from_ns)
+            if self._bounded:
+                self.page_max = max(1, len(bars))  # it gives fewer than ccxt says
+            self._bounded = True
+        raise NotNow(f"no question gets the {timeframe} bars of {symbol} from a time on")
 
-    async def _bars(self, symbol: str, timeframe: str, from_ns: int, most: int, to_ns: int | None) -> Bars:
-        """Ask for bars from a time on, once, and up to another where one is named."""
-        params = {} if to_ns is None else {"until": to_ns // MS_NS - 1}
-        request = self._client.fetch_ohlcv(symbol, timeframe, from_ns // MS_NS, most, params)
-        what = f"{self.venue}: {timeframe} bars of {symbol}"
-        return await answer(_read(await answer(request, what)), what)
+    async def _told(self, request: Awaitable[Any], reading: Callable[[Any], ReadT], what: str) -> ReadT:
+        """Return what the client was asked, read; see `answer` for what is raised."""
 
-    def _looked_at(self, bars: Bars, step_ns: int, window: Span) -> Page:
-        """Return the rows of a window; raises NotNow where the venue answered something else."""
-        asked = bars.open_ns >= window.from_ns
-        if len(bars) and not asked.any():
-            newest = int(bars.open_ns.max())
-            why = "seconds for milliseconds" if newest < SECONDS_BELOW_NS else "a page of before"
-            raise NotNow(f"{self.venue} answered with bars that open before the one that was asked for ({why})")
-        bars = bars.take(asked)
-        if self.history_max is not None:
-            # it gives its last bars, whatever it is asked: before the first of them it may have had others
-            first_ns = int(bars.open_ns.min()) if len(bars) else window.to_ns
-            bars = bars.take(bars.open_ns < window.to_ns)
-            return Page(bars, Span(min(first_ns, window.to_ns), window.to_ns))
-        if self._bounded:
-            bars = bars.take(bars.open_ns < window.to_ns)
-        if not len(bars):
-            return Page(bars, window)
-        return Page(bars, Span(window.from_ns, int(bars.open_ns.max()) + step_ns))
+        async def both() -> ReadT:
+            return reading(await request)
+
+        return await answer(both(), f"{self.venue}: {what}")
 
     def has_stream(self, timeframe: str) -> bool:
         """Whether ccxt hears bars of the venue, and it is known where."""
-        return self._may_stream and stream_kind(self.venue) is not None
+        return self._may_stream and timeframe in self.timeframes() and stream_kind(self.venue) is not None
 
     async def stream(self, symbols: tuple[str, ...], timeframe: str) -> AsyncGenerator[tuple[str, list[Row]], None]:
         """Yield bars as they change; see plugins/_ccxt/stream.py."""
@@ -164,34 +174,19 @@ class Ccxt(LiveFeed):
     async def quote(self, symbol: str) -> Quote:
         """Return the last price, the best bid and ask, and the day."""
         await self._known(symbol)
-        found = await answer(self._client.fetch_ticker(symbol), f"{self.venue}: the ticker of {symbol}")
-        names = ("last", "bid", "ask", "high", "low", "baseVolume", "percentage")
-        last, bid, ask, high, low, volume, percent = (_number(found.get(name)) for name in names)
-        change = None if percent is None else percent / 100
-        return Quote(symbol, _time(found.get("timestamp")), last, bid, ask, high, low, volume, change)
+        return await self._told(self._client.fetch_ticker(symbol), partial(_quote, symbol), f"the ticker of {symbol}")
 
     async def book(self, symbol: str, depth: int) -> Book:
         """Return the best levels of the order book."""
         await self._known(symbol)
-        found = await answer(self._client.fetch_order_book(symbol, depth), f"{self.venue}: the book of {symbol}")
-        sides = (tuple(_level(level) for level in found[side][:depth]) for side in ("bids", "asks"))
-        return Book(symbol, _time(found.get("timestamp")), *sides)
+        request = self._client.fetch_order_book(symbol, depth)
+        return await self._told(request, partial(_book, symbol, depth), f"the book of {symbol}")
 
     async def deals(self, symbol: str, most: int) -> list[Deal]:
         """Return the last public trades, oldest first."""
         await self._known(symbol)
-        found = await answer(self._client.fetch_trades(symbol, None, most), f"{self.venue}: the trades of {symbol}")
-        deals = [
-            Deal(
-                str(one["id"]),
-                int(one["timestamp"]) * MS_NS,
-                None if one.get("side") is None else Side(one["side"]),
-                Decimal(one["price"]),
-                Decimal(one["amount"]),
-            )
-            for one in found
-        ]
-        return sorted(deals, key=lambda deal: deal.time_ns)[-most:]
+        found = await self._told(self._client.fetch_trades(symbol, None, most), _deals, f"the trades of {symbol}")
+        return found[-most:]
 
     def used(self) -> tuple[int, float]:
         """Return how many requests were granted, and their weight as ccxt counts it."""
@@ -209,6 +204,13 @@ class Ccxt(LiveFeed):
         return listings[symbol]
 
     def _listing(self, market: Any) -> Listing | None:
+        """Read a market; None where it makes no sense."""
+        try:
+            return self._read_listing(market)
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
+            return None
+
+    def _read_listing(self, market: Any) -> Listing | None:
         """Read a market; None where it is neither spot nor perpetual, or tells no steps."""
         kind = Kind.SPOT if market.get("spot") else Kind.PERPETUAL if market.get("swap") else None
         tick, lot = (self._step(market["precision"].get(name)) for name in ("price", "amount"))
@@ -242,22 +244,40 @@ class Ccxt(LiveFeed):
         return Decimal(1).scaleb(-int(number))
 
 
-async def _read(rows: Any) -> Bars:
-    """Return rows of bars as columns; what is missing in a row is NaN, which the store refuses by name."""
-    times = [int(row[0]) * MS_NS for row in rows]
-    values = [[np.nan if row[n] is None else float(row[n]) for row in rows] for n in range(1, 6)]
-    return Bars.of(times, *values)
+def _quote(symbol: str, found: Any) -> Quote:
+    names = ("last", "bid", "ask", "high", "low", "baseVolume", "percentage")
+    last, bid, ask, high, low, volume, percent = (_number(found.get(name)) for name in names)
+    change = None if percent is None else percent / 100
+    return Quote(symbol, _time(found.get("timestamp")), last, bid, ask, high, low, volume, change)
+
+
+def _book(symbol: str, depth: int, found: Any) -> Book:
+    # ccxt reads books as floats; the shortest text of a float of up to 15 digits is the text that it was read from
+    bids, asks = (
+        tuple(Level(Decimal(str(level[0])), Decimal(str(level[1]))) for level in found[side][:depth])
+        for side in ("bids", "asks")
+    )
+    return Book(symbol, _time(found.get("timestamp")), bids, asks)
+
+
+def _deals(found: Any) -> list[Deal]:
+    deals = [
+        Deal(
+            None if one.get("id") is None else str(one["id"]),
+            int(one["timestamp"]) * MS_NS,
+            Side(one["side"]) if one.get("side") else None,
+            Decimal(str(one["price"])),
+            Decimal(str(one["amount"])),
+        )
+        for one in found
+    ]
+    return sorted(deals, key=lambda deal: deal.time_ns)
 
 
 def _number(value: Any) -> Decimal | None:
     """Return a number of ccxt: a text, or what it made of one."""
-    return None if value is None else Decimal(str(value))
+    return None if value in (None, "") else Decimal(str(value))
 
 
 def _time(time_ms: Any) -> int | None:
     return None if time_ms is None else int(time_ms) * MS_NS
-
-
-def _level(level: Any) -> Level:
-    # ccxt reads books as floats; the shortest text of a float of up to 15 digits is the text that it was read from
-    return Level(Decimal(str(level[0])), Decimal(str(level[1])))

@@ -126,7 +126,8 @@ def test_a_venue_with_a_short_memory_is_said_to_have_one(lct: Any, house: Path) 
 
     (row,) = json.loads(result.stdout)
     assert 715 <= row["new"] <= 720
-    assert "kraken has no 5m bars of BTC/USDT before" in result.stderr
+    assert "kraken tells nothing of 5m bars of BTC/USDT from" in result.stderr
+    assert len(row["untold"]) == 1
 
 
 @pytest.mark.parametrize("seed", [1])

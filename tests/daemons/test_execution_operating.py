@@ -182,12 +182,13 @@ def test_a_person_decides_the_fate_of_an_unknown_order_and_the_journal_says_who(
     assert done.changed
 
 
-def test_nobody_can_say_that_an_order_is_absent_while_its_request_may_still_arrive():
+@pytest.mark.parametrize("fate", [State.ABSENT, State.CANCELED])
+def test_nobody_can_say_that_an_order_is_over_while_its_request_may_still_arrive(fate):
     room = Room(terms=Terms())
     room.propose(entry())
     room.hear(room.daemon.doubt(PlaceUnclear(1, NOW, KEY, "timeout"), NOW))
 
-    said, done = room.ask(Resolve(KEY, State.ABSENT), Terms().settled_ns(NOW))
+    said, done = room.ask(Resolve(KEY, fate), Terms().settled_ns(NOW))
 
     assert (said, done.changed) == ([], False)
     assert "may still arrive, or not show yet, for another 1 s" in done.done

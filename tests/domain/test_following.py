@@ -112,6 +112,14 @@ def test_a_row_that_can_be_no_bar_is_counted_and_dropped():
     assert bars.refused == 4
 
 
+def test_what_nobody_tells_any_more_is_given_up_and_what_waited_behind_it_comes():
+    bars = Following(STEP, 0)
+    bars.streamed([bar(5), bar(6, 0.1)])
+    bars.skip(4 * STEP)
+
+    assert opens(bars.paged([bar(4)], span(4, 5))[0]) == [4, 5]
+
+
 def test_a_row_of_an_older_bar_does_not_bring_it_back():
     bars = Following(STEP, 0)
     bars.streamed([bar(0), bar(1), bar(2, 0.1)])

@@ -40,6 +40,8 @@ FILES = {
 }
 COIN = {"aclass": "currency", "decimals": 8, "display_decimals": 5, "status": "enabled"}
 MADE = {
+    "/api/v5/public/time": {"code": "0", "msg": "", "data": [{"ts": "1775521739662"}]},
+    "/v5/market/time": {"retCode": 0, "result": {"timeSecond": "1775521739", "timeNano": "1775521739662000000"}},
     "/v2/exchange-rates": {"data": {"rates": {}}},
     "/0/public/Assets": {
         "error": [],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lct.domain.bars import Bars
@@ -110,6 +110,7 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         yield opened
 
 
+@settings(max_examples=30)
 @given(
     st.sets(st.integers(0, 120), max_size=90),
     st.integers(0, 120),
@@ -189,10 +190,29 @@ def test_a_venue_that_does_not_reach_back_is_not_asked_for_what_it_has_not(store
     feed = Fake(list(range(2_000)), back=50)
     found = fetched(feed, store, 0, 1_990)
 
-    assert found.begins_ns == opens(1_951)
+    assert found.untold == [Span(opens(0), opens(1_951))]
     assert kept(store) == list(range(1_951, 1_990))
     assert min(span.from_ns for span in feed.asked) == opens(1_951)
     assert store.covered(SERIES) == [Span(opens(1_951), opens(1_990))]
+    assert fetched(feed, store, 1_960, 1_990).untold == []
+
+
+def test_of_what_an_answer_proves_nothing_nothing_is_held_for_told_and_it_is_not_asked_for_without_end(
+    store: BarStore,
+) -> None:
+    feed = Fake(list(range(20)))
+    whole = feed.page
+
+    async def proves_less(symbol: str, timeframe: str, wanted: Span) -> Page:
+        page = await whole(symbol, timeframe, wanted)
+        return page if len(page.rows) else Page(page.rows, Span(wanted.from_ns, wanted.from_ns))
+
+    feed.page = proves_less  # type: ignore[method-assign]
+    found = fetched(feed, store, 0, 60)
+
+    assert kept(store) == list(range(20))
+    assert found.untold == [Span(opens(20), opens(60))]
+    assert store.covered(SERIES) == [Span(opens(0), opens(20))]
 
 
 def test_asked_again_a_bar_told_differently_is_a_finding_and_changes_nothing(store: BarStore) -> None:

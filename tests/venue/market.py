@@ -143,6 +143,7 @@ class Market:
         self.faults: dict[str, list[dict[str, Any]]] = {}
         self.asked: Counter[str] = Counter()
         self.pages: dict[str, Any] = {}
+        self.page_max = PAGE_MAX
         self.tells_last = False
         """Whether a page without an end holds the last bars that there are, as some exchanges have it."""
 
@@ -185,6 +186,13 @@ class Market:
                 assert request.transport is not None
                 request.transport.close()
                 return web.Response()
+            if fault.get("torn"):
+                torn = web.StreamResponse(headers={"Content-Length": "1000", "Content-Type": "application/json"})
+                await torn.prepare(request)
+                await torn.write(b"[[17040")
+                assert request.transport is not None
+                request.transport.close()
+                return torn
             if "status" in fault or "body" in fault:
                 return web.Response(
                     status=fault.get("status", 200), text=fault.get("body", ""), headers=fault.get("headers", {})
@@ -234,7 +242,7 @@ class Market:
         query = request.query
         minutes = INTERVALS[query["interval"]]
         step = minutes * MINUTE_MS or SECOND_MS
-        limit = min(int(query.get("limit", 500)), PAGE_MAX)
+        limit = min(int(query.get("limit", 500)), self.page_max)
         end = min(int(query.get("endTime", now_ms())), now_ms()) + 1
         start = int(query["startTime"]) if "startTime" in query else end - limit * step
         if self.tells_last:
