@@ -3,13 +3,13 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Annotated, NamedTuple, cast
+from typing import Annotated, cast
 
 import msgspec
 from msgspec import Meta
 
 from lct.daemon import Daemon, Saying, Words, answers, on
-from lct.domain.bars import DAY_NS, is_sound, timeframe_ns
+from lct.domain.bars import DAY_NS, Bar, is_sound, timeframe_ns
 from lct.errors import nearest
 from lct.messages.base import Event, RequestRefused
 from lct.messages.feed import Rows, RowsRefused
@@ -35,17 +35,6 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=1, le=100_000, description="timestamps whose bars are kept, to answer questions")
     ] = 1_440
     http_port: Annotated[int, Meta(ge=0, le=65535, description="loopback port of GET /health; 0: any free one")] = 8002
-
-
-class Candle(NamedTuple):
-    """One bar of one symbol."""
-
-    open_ns: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
 
 
 class MarketData(Daemon):
@@ -179,14 +168,14 @@ class MarketData(Daemon):
             self._timeframe,
         )
 
-    def _candles(self, symbol: str) -> list[Candle]:
+    def _candles(self, symbol: str) -> list[Bar]:
         """Return the bars of one symbol among those kept, oldest first, of the timeframe that there is now."""
         found = []
         for bars in self._kept:
             if symbol in bars.symbols and bars.timeframe == self._timeframe:
                 at = bars.symbols.index(symbol)
                 row = (bars.open[at], bars.high[at], bars.low[at], bars.close[at], bars.volume[at])
-                found.append(Candle(bars.open_ns, *row))
+                found.append(Bar(bars.open_ns, *row))
         return found
 
     def _unknown(self, symbol: str) -> RequestRefused:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,17 @@ def timeframe_ns(timeframe: str) -> int:
         msg = f"not a timeframe: {timeframe!r}; write a number and one of s m h d w, as in 5m"
         raise ValueError(msg)
     return int(match[1]) * UNIT_NS[match[2]]
+
+
+class Bar(NamedTuple):
+    """One bar: when it opens (ns, UTC), its prices in quote, its volume in base."""
+
+    open_ns: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from lct.domain.bars import is_sound
+from lct.domain.bars import Bar, is_sound
 from lct.domain.spans import Span
 
 SECOND_NS = 1_000_000_000
@@ -18,29 +18,18 @@ AHEAD_MAX = 1_000
 """Bars that wait behind a gap."""
 
 
-class Row(NamedTuple):
-    """One bar as it is told; prices in quote, volume in base."""
-
-    open_ns: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
-
-
 class Closed(NamedTuple):
     """A bar that is over, and who told it: `stream` or `page`."""
 
-    row: Row
+    row: Bar
     source: str
 
 
 class Disagreement(NamedTuple):
     """A bar that was announced as the stream told it, and that a page tells differently."""
 
-    announced: Row
-    paged: Row
+    announced: Bar
+    paged: Bar
 
 
 class Following:
@@ -59,11 +48,11 @@ class Following:
         """Open of the bar that is announced next."""
         self.refused = 0
         """Rows that can be no bar."""
-        self._forming: Row | None = None
-        self._ready: dict[int, Row] = {}
-        self._unverified: deque[Row] = deque(maxlen=REMEMBERED_MAX)
+        self._forming: Bar | None = None
+        self._ready: dict[int, Bar] = {}
+        self._unverified: deque[Bar] = deque(maxlen=REMEMBERED_MAX)
 
-    def streamed(self, rows: Iterable[Row]) -> list[Closed]:
+    def streamed(self, rows: Iterable[Bar]) -> list[Closed]:
         """Take rows of the stream, oldest first, of bars that may still change; return what is over now."""
         for row in rows:
             if not self._is_bar(row):
@@ -80,7 +69,7 @@ class Following:
         """Say that the stream was lost: what it told of the bar that forms may not be the last word."""
         self._forming = None
 
-    def paged(self, rows: Iterable[Row], covers: Span) -> tuple[list[Closed], list[Disagreement]]:
+    def paged(self, rows: Iterable[Bar], covers: Span) -> tuple[list[Closed], list[Disagreement]]:
         """Take a page of bars that are closed and settled; return what is over now, and what was told differently.
 
         Of `covers` everything is in `rows`.
@@ -115,7 +104,7 @@ class Following:
         self.next_ns = max(self.next_ns, to_ns)
         self._ready = {open_ns: row for open_ns, row in self._ready.items() if open_ns >= self.next_ns}
 
-    def _is_bar(self, row: Row) -> bool:
+    def _is_bar(self, row: Bar) -> bool:
         found = row.open_ns % self.step_ns == 0 and is_sound(*row[1:])
         self.refused += not found
         return found
@@ -131,13 +120,13 @@ class Following:
             self.next_ns += self.step_ns
         return found
 
-    def _compared(self, there: dict[int, Row], covers: Span) -> list[Disagreement]:
+    def _compared(self, there: dict[int, Bar], covers: Span) -> list[Disagreement]:
         """Compare what was announced with a page; zeros stand for a bar that the page leaves out."""
         differing, left = [], []
         for row in self._unverified:
             if not covers.from_ns <= row.open_ns < covers.to_ns:
                 left.append(row)
-            elif (paged := there.get(row.open_ns, Row(row.open_ns, 0.0, 0.0, 0.0, 0.0, 0.0))) != row:
+            elif (paged := there.get(row.open_ns, Bar(row.open_ns, 0.0, 0.0, 0.0, 0.0, 0.0))) != row:
                 differing.append(Disagreement(row, paged))
         self._unverified = deque(left, maxlen=REMEMBERED_MAX)
         return differing

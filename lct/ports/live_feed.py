@@ -4,15 +4,14 @@ from abc import abstractmethod
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, NamedTuple
 
-from lct.domain.bars import Bars
+from lct.domain.bars import Bar, Bars
 from lct.domain.budget import Priority
-from lct.domain.following import Row
 from lct.domain.quotes import Book, Deal, Level, Listing, Quote
 from lct.domain.spans import Span
 from lct.errors import ConfigError
 from lct.ports.feed import Feed, Tape
 
-__all__ = ["Bars", "Book", "Deal", "Level", "Listing", "LiveFeed", "Page", "Priority", "Quote", "Row", "Span"]
+__all__ = ["Bar", "Bars", "Book", "Deal", "Level", "Listing", "LiveFeed", "Page", "Priority", "Quote", "Span"]
 
 
 class Page(NamedTuple):
@@ -62,7 +61,7 @@ class LiveFeed(Feed):
         """Whether bars come by themselves; else pages are asked for. Needs no network."""
 
     @abstractmethod
-    def stream(self, symbols: tuple[str, ...], timeframe: str) -> AsyncGenerator[tuple[str, list[Row]], None]:
+    def stream(self, symbols: tuple[str, ...], timeframe: str) -> AsyncGenerator[tuple[str, list[Bar]], None]:
         """Yield bars as they change, symbol by symbol, over one connection: the last of a bar is the whole of it.
 
         What lies between may be left out. Raises NotNow where the connection is lost or tells nothing any more; a new

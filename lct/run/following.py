@@ -7,9 +7,9 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from lct.clock import now_ns
-from lct.domain.bars import Bars, timeframe_ns
+from lct.domain.bars import Bar, Bars, timeframe_ns
 from lct.domain.budget import Priority
-from lct.domain.following import Closed, Disagreement, Following, Row
+from lct.domain.following import Closed, Disagreement, Following
 from lct.domain.quality import columns
 from lct.domain.spans import Span
 from lct.errors import NotFound, NotNow, first_of, nearest
@@ -190,6 +190,6 @@ class _Follower:
         return min(FIRST_WAIT_SECONDS * 2.0 ** min(tried, 16), WAIT_SECONDS_MAX) * self._chance.uniform(0.5, 1.0)
 
 
-def rows_of(bars: Bars) -> list[Row]:
+def rows_of(bars: Bars) -> list[Bar]:
     """Return bars row by row."""
-    return [Row(*row) for row in zip(*(column.tolist() for column in columns(bars)), strict=True)]
+    return [Bar(*row) for row in zip(*(column.tolist() for column in columns(bars)), strict=True)]

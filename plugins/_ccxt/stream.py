@@ -11,7 +11,7 @@ from math import nan
 from typing import Any
 
 from lct.clock import NS_PER_SECOND, monotonic_ns
-from lct.domain.following import Row
+from lct.domain.bars import Bar
 from lct.errors import NotNow
 from plugins._ccxt.client import answer
 
@@ -30,11 +30,11 @@ class Heard:
         self._client = client
         self._symbols = symbols
         self._timeframe = timeframe
-        self._last: dict[str, Row] = {}
+        self._last: dict[str, Bar] = {}
         self._woken = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
-    async def rows(self) -> AsyncGenerator[tuple[str, list[Row]], None]:
+    async def rows(self) -> AsyncGenerator[tuple[str, list[Bar]], None]:
         """Yield the bars of a symbol that are new or have changed, oldest first.
 
         Raises NotNow where the connection is lost, or has told nothing new for SILENT_SECONDS.
@@ -81,12 +81,12 @@ class Heard:
             await answer(request, what)
             self._woken.set()
 
-    def _fresh(self, symbol: str) -> list[Row]:
+    def _fresh(self, symbol: str) -> list[Bar]:
         """Return the rows of ccxt's table that were not returned like this before."""
         last = self._last.get(symbol)
-        found: list[Row] = []
+        found: list[Bar] = []
         for cells in reversed(self._client.ohlcvs.get(symbol, {}).get(self._timeframe) or ()):
-            row = Row(int(cells[0]) * MS_NS, *(nan if cell is None else float(cell) for cell in cells[1:6]))
+            row = Bar(int(cells[0]) * MS_NS, *(nan if cell is None else float(cell) for cell in cells[1:6]))
             if last is not None and row.open_ns < last.open_ns:
                 break
             if row != last:

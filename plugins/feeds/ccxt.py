@@ -15,7 +15,7 @@ from lct.domain.instruments import Instrument, Kind
 from lct.domain.money import ONE, ZERO
 from lct.domain.orders import Side
 from lct.errors import NotFound, NotNow, nearest
-from lct.ports.live_feed import Book, Deal, Level, Listing, LiveFeed, Page, Priority, Quote, Row, Span
+from lct.ports.live_feed import Bar, Book, Deal, Level, Listing, LiveFeed, Page, Priority, Quote, Span
 from plugins._ccxt.client import answer, connect, connect_stream, stream_kind
 from plugins._ccxt.pages import MS_NS, may_be_the_last, page_of, read
 from plugins._ccxt.stream import Heard
@@ -159,7 +159,7 @@ class Ccxt(LiveFeed):
         """Whether ccxt hears bars of the venue, and it is known where."""
         return self._may_stream and timeframe in self.timeframes() and stream_kind(self.venue) is not None
 
-    async def stream(self, symbols: tuple[str, ...], timeframe: str) -> AsyncGenerator[tuple[str, list[Row]], None]:
+    async def stream(self, symbols: tuple[str, ...], timeframe: str) -> AsyncGenerator[tuple[str, list[Bar]], None]:
         """Yield bars as they change; see plugins/_ccxt/stream.py."""
         for symbol in symbols:
             await self._known(symbol)

@@ -7,16 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lct.domain import following
-from lct.domain.following import SETTLED_NS, Closed, Disagreement, Following, Row
+from lct.domain.bars import Bar
+from lct.domain.following import SETTLED_NS, Closed, Disagreement, Following
 from lct.domain.spans import Span
 
 STEP = 60_000_000_000
 
 
-def bar(n: int, part: float = 1.0) -> Row:
+def bar(n: int, part: float = 1.0) -> Bar:
     """The n-th bar, or what is known of it in the middle."""
     price = 100.0 + n % 7
-    return Row(n * STEP, price, price + 2.0, price - 1.0, price + part, 10.0 * part)
+    return Bar(n * STEP, price, price + 2.0, price - 1.0, price + part, 10.0 * part)
 
 
 def span(first: int, last: int) -> Span:

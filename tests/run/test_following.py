@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lct.domain import following as domain
-from lct.domain.following import Row
+from lct.domain.bars import Bar
 from lct.errors import NotFound
 from lct.run import following
 from lct.run.following import Broken, Differs, Heard, Told, follow
@@ -65,7 +65,7 @@ def assert_whole(found: list[Heard], least: int) -> None:
         assert len(rows) >= least, f"{symbol}: {len(rows)} bars"
         first, last = (row.open_ns // SECOND_NS * SECOND_MS for row in (rows[0], rows[-1]))
         table = minutes_of(pair, first, last + 1, SECOND_MS).tolist()
-        assert rows == [Row(int(row[0]) * 1_000_000, *row[1:]) for row in table]
+        assert rows == [Bar(int(row[0]) * 1_000_000, *row[1:]) for row in table]
 
 
 def run(body: Any) -> list[Heard]:
