@@ -35,9 +35,10 @@ class Disagreement(NamedTuple):
 class Following:
     """Takes what stream and pages tell of one series, and gives out its closed bars.
 
-    A bar of the stream is over when the stream, unbroken, tells a later one. What the stream leaves out, or began
-    before it broke, is asked for by page (`wants`); a bar behind such a gap waits. A page is right: a bar that it does
-    not tell is not there, and one told differently is a disagreement, which does not change what was announced.
+    A bar of the stream is over when the stream, unbroken, tells a later one, and its last word on it came after its
+    close. What the stream leaves out, or did not tell to the end, is asked for by page (`wants`); a bar behind such a
+    gap waits. A page is right: a bar that it does not tell is not there, and one told differently is a disagreement,
+    which does not change what was announced.
     """
 
     def __init__(self, step_ns: int, next_ns: int) -> None:
@@ -49,20 +50,26 @@ class Following:
         self.refused = 0
         """Rows that can be no bar."""
         self._forming: Bar | None = None
+        self._heard_ns = 0
+        """When the last word on it came."""
         self._ready: dict[int, Bar] = {}
         self._unverified: deque[Bar] = deque(maxlen=REMEMBERED_MAX)
 
-    def streamed(self, rows: Iterable[Bar]) -> list[Closed]:
-        """Take rows of the stream, oldest first, of bars that may still change; return what is over now."""
+    def streamed(self, rows: Iterable[Bar], now_ns: int) -> list[Closed]:
+        """Take rows of the stream, oldest first, of bars that may still change; return what is over now.
+
+        `now_ns` is the venue's time at which they were heard, rather too early than too late.
+        """
         for row in rows:
             if not self._is_bar(row):
                 continue
             before = self._forming
             if before is not None and row.open_ns < before.open_ns:
                 continue
-            if before is not None and row.open_ns > before.open_ns and self._awaited(before.open_ns):
+            is_whole = before is not None and self._heard_ns >= before.open_ns + self.step_ns
+            if before is not None and is_whole and row.open_ns > before.open_ns and self._awaited(before.open_ns):
                 self._ready[before.open_ns] = before
-            self._forming = row
+            self._forming, self._heard_ns = row, now_ns
         return self._over()
 
     def broke(self) -> None:

@@ -126,7 +126,7 @@ class _Follower:
                 async with aclosing(self._feed.stream(tuple(self._series), self._timeframe)) as stream:
                     async for symbol, rows in stream:
                         tried = 0
-                        closed = self._series[symbol].streamed(rows)
+                        closed = self._series[symbol].streamed(rows, await self._feed.now_ns())
                         await self._tell(symbol, [Told(symbol, bar) for bar in closed])
             except NotNow as error:
                 reason = str(error)
