@@ -11,6 +11,8 @@ from lct.ports.live_feed import Page
 MS_NS = 1_000_000
 SECONDS_BELOW_NS = 10**11 * MS_NS
 """No bar is as old as a time in seconds looks when it is taken for one in milliseconds."""
+CLOCK_ERROR_NS = 15 * 1_000_000_000
+"""How much too early our idea of a venue's time may be: as long as an answer may take."""
 BELIEVED_NS = 300 * 1_000_000_000
 """That there are no bars is believed of times that lie so far back, or where a later bar is told: venues are late."""
 
@@ -42,7 +44,7 @@ def page_of(bars: Bars, step_ns: int, window: Span, now_ns: int, *, known_from_n
     not known whether the venue told of what is before. Without a bar it proves what lies far enough back. Raises NotNow
     for an answer to another question: bars of before, or of a time that is still to come.
     """
-    if len(bars) and int(bars.open_ns.max()) > now_ns + step_ns:
+    if len(bars) and int(bars.open_ns.max()) > now_ns + step_ns + CLOCK_ERROR_NS:
         raise NotNow("an answer with bars of a time that is still to come")
     there = bars.take(bars.open_ns >= window.from_ns)
     if len(bars) and not len(there):

@@ -26,6 +26,8 @@ QUESTIONS_MAX = 3
 FIXED = "smhd"
 """Units of which all venues mean the same: their weeks begin on different days."""
 CLOCK_AGE_NS = 300 * NS_PER_SECOND
+SLOW_NS = NS_PER_SECOND // 2
+"""An answer that took longer tells the time badly, and is asked for again soon."""
 
 ReadT = TypeVar("ReadT")
 
@@ -62,6 +64,8 @@ class Ccxt(LiveFeed):
         self._asking_time = asyncio.Lock()
         self._time: tuple[int, int] | None = None
         """When, by the monotonic clock, the venue had told which time it had."""
+        self._time_until_ns = 0
+        """Until when that is used."""
         self._bounded = False
         """Whether it must be told where a page ends: else it gives its last bars, or all."""
         features = (self._client.features or {}).get("spot") or {}
@@ -98,11 +102,14 @@ class Ccxt(LiveFeed):
         if not self._client.has.get("fetchTime"):
             return now_ns()
         async with self._asking_time:
-            if self._time is None or monotonic_ns() - self._time[0] > CLOCK_AGE_NS:
+            asked_ns = monotonic_ns()
+            if self._time is None or asked_ns > self._time_until_ns:
                 there_ns = await self._told(self._client.fetch_time(), _time, "its time")
                 if there_ns is None:
                     return now_ns()
                 self._time = monotonic_ns(), there_ns
+                is_late = monotonic_ns() - asked_ns > SLOW_NS
+                self._time_until_ns = asked_ns + (CLOCK_AGE_NS // 30 if is_late else CLOCK_AGE_NS)
         asked_ns, there_ns = self._time
         return there_ns + monotonic_ns() - asked_ns
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -257,6 +258,19 @@ async def test_a_venue_that_has_had_enough_is_left_alone_as_long_as_it_says(mark
     assert market.asked["klines"] == asked, "asked while it wanted to be left alone"
     await waiting
     assert perf_counter() - begin > 0.9
+
+
+@asking
+async def test_a_venue_that_tells_its_time_late_can_still_be_asked_for_bars_that_form(
+    market: Market, feed: Ccxt
+) -> None:
+    there_ms = market.time(None)["serverTime"]  # type: ignore[arg-type]  # it looks at no request
+    market.faults["time"] = [{"body": json.dumps({"serverTime": there_ms - 5_000})}]
+    now_ns = await feed.now_ns()
+    assert now_ns < (there_ms - 4_000) * MS
+    wanted = Span((now_ns // 10**9 - 20) * 10**9, (now_ns // 10**9 + 20) * 10**9)
+
+    assert len((await feed.page(SYMBOL, "1s", wanted)).rows) > 20
 
 
 @asking

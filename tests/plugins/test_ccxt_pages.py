@@ -12,7 +12,7 @@ from lct.domain.spans import Span
 from lct.errors import NotNow
 from plugins._ccxt.client import connect, connect_stream
 from plugins._ccxt.gate import Gate
-from plugins._ccxt.pages import BELIEVED_NS, may_be_the_last, page_of, read
+from plugins._ccxt.pages import BELIEVED_NS, CLOCK_ERROR_NS, may_be_the_last, page_of, read
 
 STEP = 60_000_000_000
 BEGIN = 1_704_067_200_000_000_000
@@ -53,6 +53,7 @@ def test_rows_that_can_be_no_bar_prove_nothing_and_are_not_left_out() -> None:
 def test_a_bar_of_a_time_that_is_still_to_come_is_an_answer_to_nothing() -> None:
     with pytest.raises(NotNow, match="still to come"):
         page_of(bars(0, 1, 50), STEP, window(0, 100), at(10))
+    assert page_of(bars(0, 1), STEP, window(0, 100), at(1) - STEP - CLOCK_ERROR_NS).covers == window(0, 2)
 
 
 def test_that_there_are_no_bars_is_believed_only_of_times_that_lie_back() -> None:
