@@ -89,7 +89,8 @@ async def follow(
     try:
         while not follower.ended.is_set():
             try:
-                batch = await asyncio.wait_for(follower.batches.get(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):  # wait_for of Python 3.11 may swallow a cancellation
+                    batch = await follower.batches.get()
             except TimeoutError:
                 continue
             for event in batch:

@@ -60,7 +60,8 @@ class Heard:
                     task.result()
             left = SILENT_SECONDS - (monotonic_ns() - told_ns) / NS_PER_SECOND
             try:
-                await asyncio.wait_for(self._woken.wait(), max(left, 0.0))
+                async with asyncio.timeout(max(left, 0.0)):  # wait_for of Python 3.11 may swallow a cancellation
+                    await self._woken.wait()
             except TimeoutError:
                 raise NotNow(f"{self._client.id}: the stream has told nothing for {SILENT_SECONDS:g} s") from None
 
