@@ -64,7 +64,6 @@ class Served:
 
     def __init__(self, house: House) -> None:
         """Stand at the gateway's port."""
-        self._house = house
         self._port = cast(ServedPort, house.bus.ports["http"])
         self._port.clock = lambda: house.bus.now_ns
         self.count = 0

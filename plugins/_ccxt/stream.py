@@ -14,12 +14,12 @@ from lct.clock import NS_PER_SECOND, monotonic_ns
 from lct.domain.bars import Bar
 from lct.errors import NotNow
 from plugins._ccxt.client import answer
+from plugins._ccxt.pages import MS_NS
 
 SILENT_SECONDS = 60.0
 """A connection of which no symbol told anything for so long is given up."""
 TOGETHER_MAX = 100
 """Symbols of one subscription; Binance takes 200 in one connection."""
-MS_NS = 1_000_000
 
 
 class Heard:

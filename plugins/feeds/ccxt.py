@@ -90,8 +90,8 @@ class Ccxt(LiveFeed):
         """Return the markets of the venue by symbol, asked for once; one that makes no sense is left out."""
         if not self._listings:
             markets = await answer(self._client.load_markets(), f"{self.venue}: its markets")
-            read = {symbol: self._listing(market) for symbol, market in markets.items()}
-            self._listings = {symbol: listing for symbol, listing in sorted(read.items()) if listing is not None}
+            found = ((symbol, self._listing(market)) for symbol, market in sorted(markets.items()))
+            self._listings = {symbol: listing for symbol, listing in found if listing is not None}
         return self._listings
 
     async def now_ns(self) -> int:
